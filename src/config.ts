@@ -1,0 +1,146 @@
+import { AppError } from './errors.ts';
+
+export type RoleName = 'pipeline' | 'historian' | 'gateway';
+export const roleNames: readonly RoleName[] = ['pipeline', 'historian', 'gateway'];
+
+/** Every setting with its environment variable, default, and what it does. Printed in README.md; a test keeps both equal. */
+export const settings = {
+  RACELINE_HOST: { default: '127.0.0.1', help: 'Address the gateway binds to' },
+  RACELINE_PORT: { default: '7777', help: 'Port of the gateway, 0..65535; 0 = any free one' },
+  RACELINE_DATA_DIR: { default: '.raceline', help: 'Directory of the embedded log and ClickHouse' },
+  RACELINE_ROLES: { default: 'all', help: 'Comma-separated: pipeline, historian, gateway, or all' },
+  RACELINE_TOPIC_PREFIX: { default: 'raceline.', help: 'Put in front of every topic and consumer group on Kafka' },
+  RACELINE_ETA_FORMAT: { default: 'avro', help: 'Format of eta-updates: avro or json' },
+  RACELINE_LOG_LEVEL: { default: 'info', help: 'trace, debug, info, warn, error or silent' },
+  RACELINE_HISTORY_TTL_DAYS: { default: '365', help: 'Days that ClickHouse keeps rows, from their ingestion, 1..36500' },
+  RACELINE_FINISHED_TTL_HOURS: { default: '24', help: 'Hours that a finished race stays in race-states, 1..8760' },
+  RACELINE_MAX_SOURCE_LABELS: { default: '50', help: 'Sources that get a Prometheus label of their own, 0..1000; the rest is "other"' },
+  KAFKA_BROKERS: { default: '', help: 'Comma-separated host:port; empty = the embedded log' },
+  KAFKA_TLS: { default: 'false', help: 'true = TLS to the brokers' },
+  KAFKA_TLS_CA_FILE: { default: '', help: 'PEM file of the certificate authority' },
+  KAFKA_TLS_CERT_FILE: { default: '', help: 'PEM file of the client certificate' },
+  KAFKA_TLS_KEY_FILE: { default: '', help: 'PEM file of the client key' },
+  KAFKA_SASL_MECHANISM: { default: '', help: 'plain, scram-sha-256, scram-sha-512; empty = none' },
+  KAFKA_SASL_USERNAME: { default: '', help: 'SASL user' },
+  KAFKA_SASL_PASSWORD: { default: '', help: 'SASL password', secret: true },
+  KAFKA_PARTITIONS: { default: '24', help: 'Partitions of the topics keyed by race_id when they are created on Kafka, 1..1000' },
+  KAFKA_REPLICATION: { default: '0', help: 'Replication factor of created topics, 0..10; 0 = 3 where there are three brokers, else 1' },
+  SCHEMA_REGISTRY_URL: { default: '', help: 'Confluent-compatible registry; empty = the ids checked in under schemas/avro', secretUrl: true },
+  SCHEMA_REGISTRY_USERNAME: { default: '', help: 'Registry user' },
+  SCHEMA_REGISTRY_PASSWORD: { default: '', help: 'Registry password', secret: true },
+  CLICKHOUSE_URL: { default: '', help: 'http(s)://host:8123; empty = embedded chDB', secretUrl: true },
+  CLICKHOUSE_DATABASE: { default: 'raceline', help: 'Database of the tables' },
+  CLICKHOUSE_USERNAME: { default: 'default', help: 'ClickHouse user' },
+  CLICKHOUSE_PASSWORD: { default: '', help: 'ClickHouse password', secret: true },
+} as const satisfies Record<string, { default: string; help: string; secret?: true; secretUrl?: true }>;
+
+export type SettingName = keyof typeof settings;
+
+export type Config = {
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly roles: readonly RoleName[];
+  readonly topicPrefix: string;
+  readonly etaFormat: 'avro' | 'json';
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly historyTtlDays: number;
+  readonly finishedTtlHours: number;
+  readonly maxSourceLabels: number;
+  /** null = the embedded log. */
+  readonly kafka: KafkaConfig | null;
+  /** null = the embedded registry. */
+  readonly registry: { readonly url: string; readonly username: string; readonly password: string } | null;
+  readonly clickhouse: ClickHouseConfig;
+};
+
+export type KafkaConfig = {
+  readonly brokers: readonly string[];
+  readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string } | null;
+  readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | null;
+  readonly partitions: number;
+  readonly replication: number;
+};
+
+export type ClickHouseConfig = {
+  /** null = embedded chDB under the data directory. */
+  readonly url: string | null;
+  readonly database: string;
+  readonly username: string;
+  readonly password: string;
+};
+
+/** Reads all settings. Throws `config_invalid` with the value and the range. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const text = (name: SettingName): string => {
+    const value = env[name];
+    return value === undefined || value === '' ? settings[name].default : value;
+  };
+  const whole = (name: SettingName, min: number, max: number): number => {
+    const value = Number(text(name));
+    if (!Number.isInteger(value) || value < min || value > max) throw invalid(name, text(name), `a whole number in ${min}..${max}`);
+    return value;
+  };
+  const oneOf = <T extends string>(name: SettingName, allowed: readonly T[]): T => {
+    const value = text(name);
+    const found = allowed.find((option) => option === value);
+    if (found === undefined) throw invalid(name, value, `one of ${allowed.join(', ')}`);
+    return found;
+  };
+  const database = text('CLICKHOUSE_DATABASE');
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(database)) throw invalid('CLICKHOUSE_DATABASE', database, 'a plain identifier of up to 63 characters');
+  return {
+    host: text('RACELINE_HOST'),
+    port: whole('RACELINE_PORT', 0, 65_535),
+    dataDir: text('RACELINE_DATA_DIR'),
+    roles: readRoles(text('RACELINE_ROLES')),
+    topicPrefix: text('RACELINE_TOPIC_PREFIX'),
+    etaFormat: oneOf('RACELINE_ETA_FORMAT', ['avro', 'json']),
+    logLevel: oneOf('RACELINE_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+    historyTtlDays: whole('RACELINE_HISTORY_TTL_DAYS', 1, 36_500),
+    finishedTtlHours: whole('RACELINE_FINISHED_TTL_HOURS', 1, 8_760),
+    maxSourceLabels: whole('RACELINE_MAX_SOURCE_LABELS', 0, 1_000),
+    kafka: text('KAFKA_BROKERS') === '' ? null : {
+      brokers: text('KAFKA_BROKERS').split(',').map((broker) => broker.trim()).filter((broker) => broker !== ''),
+      tls: oneOf('KAFKA_TLS', ['true', 'false']) === 'false' ? null
+        : { caFile: text('KAFKA_TLS_CA_FILE'), certFile: text('KAFKA_TLS_CERT_FILE'), keyFile: text('KAFKA_TLS_KEY_FILE') },
+      sasl: text('KAFKA_SASL_MECHANISM') === '' ? null : {
+        mechanism: oneOf('KAFKA_SASL_MECHANISM', ['plain', 'scram-sha-256', 'scram-sha-512']),
+        username: text('KAFKA_SASL_USERNAME'),
+        password: text('KAFKA_SASL_PASSWORD'),
+      },
+      partitions: whole('KAFKA_PARTITIONS', 1, 1_000),
+      replication: whole('KAFKA_REPLICATION', 0, 10),
+    },
+    registry: text('SCHEMA_REGISTRY_URL') === '' ? null : {
+      url: readUrl('SCHEMA_REGISTRY_URL', text('SCHEMA_REGISTRY_URL')),
+      username: text('SCHEMA_REGISTRY_USERNAME'),
+      password: text('SCHEMA_REGISTRY_PASSWORD'),
+    },
+    clickhouse: {
+      url: text('CLICKHOUSE_URL') === '' ? null : readUrl('CLICKHOUSE_URL', text('CLICKHOUSE_URL')),
+      database,
+      username: text('CLICKHOUSE_USERNAME'),
+      password: text('CLICKHOUSE_PASSWORD'),
+    },
+  };
+}
+
+function readRoles(value: string): readonly RoleName[] {
+  if (value === 'all') return roleNames;
+  return value.split(',').map((item) => {
+    const role = roleNames.find((name) => name === item.trim());
+    if (role === undefined) throw invalid('RACELINE_ROLES', value, `all, or some of ${roleNames.join(', ')}`);
+    return role;
+  });
+}
+
+function readUrl(name: SettingName, value: string): string {
+  const url = URL.parse(value);
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw invalid(name, value, 'an http or https URL');
+  return value;
+}
+
+function invalid(name: SettingName, value: string, range: string): AppError {
+  return new AppError('config_invalid', `Cannot start: ${name} must be ${range}, got "${value}"`);
+}

@@ -1,0 +1,61 @@
+import type { Basis, Display, Reason, ShownRevision } from '../race/state.ts';
+import type { RaceStateName, StageState } from '../race/update.ts';
+
+/** Optimistic progress (0..100): what a screen may show between two reports. */
+export type ProgressPrediction = {
+  current: number;
+  confidence: number;
+  predicted_next: number | null;
+  next_update_at: number | null;
+  source: 'reported' | 'interpolated' | 'estimated';
+};
+
+/** Anything inside a race that has an ETA of its own. */
+export type Milestone = {
+  name: string;
+  kind: 'stage' | 'waypoint' | 'poi';
+  state: StageState;
+  eta_at: number | null;
+  p10_at: number | null;
+  p90_at: number | null;
+  passed_at: number | null;
+  distance_m: number | null;
+  eta_type: 'anticipated' | 'estimated' | null;
+};
+
+/** One published ETA (schemas/avro/eta-update.avsc). Durations are totals in seconds counted from started_at. */
+export type EtaUpdate = {
+  race_id: string;
+  source: string;
+  title: string;
+  revision: number;
+  issued_at: number;
+  event_at: number;
+  state: RaceStateName;
+  attempt: number;
+  queued_at: number | null;
+  started_at: number | null;
+  completed_at: number | null;
+  eta_sec: number | null;
+  remaining_sec: number | null;
+  finish_at: number | null;
+  p10_sec: number | null;
+  p50_sec: number | null;
+  p90_sec: number | null;
+  /** Probability that the true total lies within 20 % of eta_sec. */
+  confidence: number;
+  deadline_at: number | null;
+  deadline_probability: number | null;
+  basis: Basis;
+  reason: Reason;
+  model_version: string;
+  cluster_id: string | null;
+  previous_eta_sec: number | null;
+  display: Display;
+  progress: ProgressPrediction | null;
+  milestones: Milestone[];
+  eta_revisions: ShownRevision[];
+  metadata: Record<string, string>;
+  deeplink: string | null;
+  update_interval_hint_sec: number | null;
+};
