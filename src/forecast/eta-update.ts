@@ -1,14 +1,8 @@
+import type { ProgressPrediction } from '../race/progress.ts';
 import type { Basis, Display, Reason, ShownRevision } from '../race/state.ts';
 import type { RaceStateName, StageState } from '../race/update.ts';
 
-/** Optimistic progress (0..100): what a screen may show between two reports. */
-export type ProgressPrediction = {
-  current: number;
-  confidence: number;
-  predicted_next: number | null;
-  next_update_at: number | null;
-  source: 'reported' | 'interpolated' | 'estimated';
-};
+export type { ProgressPrediction };
 
 /** Anything inside a race that has an ETA of its own. */
 export type Milestone = {

@@ -1,5 +1,5 @@
 import type { Checkpoint, ProgressPoint } from '../race/state.ts';
-import type { StageState } from '../race/update.ts';
+import type { EtaKind, StageState } from '../race/update.ts';
 
 /** The input that caused a history record. Ordered by (epoch, offset, index) within an input partition. */
 export type Origin = { epoch: number; partition: number; offset: number; index: number };
@@ -28,7 +28,11 @@ export type FinishedRace = {
   metadata: Record<string, string>;
   stages: FinishedStage[];
   progress_points: ProgressPoint[];
+  /** The producer's own first estimate, as it was given: what it counts is client_eta_kind, if said. */
   client_eta_sec: number | null;
+  client_eta_kind?: EtaKind | null;
+  /** Age of the race when client_eta_sec was given, which a remaining time needs to be held against the truth. */
+  client_eta_elapsed_sec?: number | null;
   /** Facts that came after the finish: replaces the row, teaches nothing. */
   correction: boolean;
   checkpoints: Checkpoint[];
