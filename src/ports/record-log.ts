@@ -46,7 +46,7 @@ export type PartitionId = { readonly topic: TopicName; readonly partition: numbe
 export type SubscriptionHandler = {
   /** Newly assigned partitions: restore their state here. May take long; the membership is kept alive meanwhile. */
   onAssigned(partitions: readonly PartitionId[]): Promise<void>;
-  /** Lost partitions, after the fact: stop producing for them at once. */
+  /** Lost partitions, after the fact: stop producing for them at once. Called on close too, for what was held. */
   onRevoked(partitions: readonly PartitionId[]): Promise<void>;
   onBatch(batch: RecordBatch): Promise<void>;
 };
@@ -80,13 +80,13 @@ export type ReadOptions = {
   readonly partitions: readonly number[];
   /** First offset to read, by partition; below the earliest = the earliest. */
   readonly from: (partition: number) => number | 'earliest' | 'latest';
-  /** Called in offset order per partition, one call at a time; a returned promise is awaited. */
+  /** Called in offset order per partition, one call at a time; a returned promise is awaited. Its failure breaks the reader. */
   readonly onRecords: (records: readonly LogRecord[]) => void | Promise<void>;
 };
 
 /** Reads partitions without a group: for global stores, restore and views. Goes on reading until closed. */
 export type PartitionReader = {
-  /** Resolves when everything that was in the partitions at the call has been handed over. Rejects on failure. */
+  /** Resolves when everything that was in the partitions at the call has been handed over. Rejects on failure, and when closed before. */
   readonly caughtUp: Promise<void>;
   /** Resolves when closed, rejects when the reader broke for good. */
   readonly done: Promise<void>;
