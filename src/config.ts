@@ -1,6 +1,7 @@
+import type { RoleName } from '../topology/topology.ts';
 import { AppError } from './errors.ts';
 
-export type RoleName = 'pipeline' | 'historian' | 'gateway';
+
 export const roleNames: readonly RoleName[] = ['pipeline', 'historian', 'gateway'];
 
 /** Every setting with its environment variable, default, and what it does. Printed in README.md; a test keeps both equal. */

@@ -28,6 +28,7 @@ export const rejectionCodes = {
   event_too_large: 'An event type over 200 characters or event data over 16 KB',
   link_invalid: 'deeplink is longer than 2,000 characters or not an http(s) or app link',
   state_too_large: 'The race would need more than 256 KB',
+  processing_failed: 'A defect of ours: nothing of the record was applied; it can be replayed after a fix',
 } as const;
 
 export type RejectionCode = keyof typeof rejectionCodes;

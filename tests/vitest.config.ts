@@ -7,6 +7,8 @@ export default defineConfig({
     // chDB does not survive worker threads.
     pool: 'forks',
     maxWorkers: 2,
+    // Starts nothing until a test file asks for a broker or a registry.
+    globalSetup: ['tests/support/engines/global-setup.ts'],
     testTimeout: 20_000,
     hookTimeout: 120_000,
   },

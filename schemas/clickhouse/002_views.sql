@@ -79,7 +79,7 @@ LEFT JOIN
         toDate(completed_at) AS day,
         count() AS forecasts,
         if(countIf(elapsed_sec = 0) = 0, NULL, countIf(is_within20 AND elapsed_sec = 0) / countIf(elapsed_sec = 0)) AS within20_at_submission,
-        avg(is_covered) AS coverage
+        toNullable(avg(is_covered)) AS coverage
     FROM forecast_errors FINAL
     WHERE role = 'served' AND completed_at >= now() - INTERVAL 30 DAY
     GROUP BY day

@@ -1,0 +1,59 @@
+import type { IHeaders, KafkaMessage, Message } from 'kafkajs';
+import type { Headers, LogRecord, NewRecord } from '../../ports/record-log.ts';
+
+/** Plain names, without the prefix. */
+export type TopicName = LogRecord['topic'];
+
+const noHeaders: Headers = [];
+const empty = Buffer.alloc(0);
+
+/** A record as kafkajs hands it over, as ours. Headers of one name keep their order; across names it is the first seen. */
+export function toLogRecord(topic: TopicName, partition: number, message: KafkaMessage): LogRecord {
+  return {
+    topic,
+    partition,
+    offset: Number(message.offset),
+    key: message.key,
+    value: message.value,
+    headers: toHeaders(message.headers),
+    appendedAtMs: Number(message.timestamp),
+  };
+}
+
+function toHeaders(headers: IHeaders | undefined): Headers {
+  if (headers === undefined) return noHeaders;
+  let found: [string, Buffer][] | undefined;
+  for (const name in headers) {
+    const values = headers[name];
+    found ??= [];
+    for (const value of Array.isArray(values) ? values : [values]) found.push([name, toBytes(value)]);
+  }
+  return found ?? noHeaders;
+}
+
+function toBytes(value: Buffer | string | null | undefined): Buffer {
+  if (value === null || value === undefined) return empty;
+  return typeof value === 'string' ? Buffer.from(value) : value;
+}
+
+/** A record of ours as kafkajs takes it; the partition is always said, so that no retry can choose another. */
+export function toMessage(partition: number, record: NewRecord): Message {
+  const message: Message = { partition, key: record.key, value: record.value };
+  if (record.headers !== undefined && record.headers.length > 0) {
+    const headers: Record<string, Buffer | Buffer[]> = Object.create(null);
+    for (const [name, value] of record.headers) {
+      const before = headers[name];
+      if (before === undefined) headers[name] = value;
+      else headers[name] = Array.isArray(before) ? [...before, value] : [before, value];
+    }
+    message.headers = headers;
+  }
+  return message;
+}
+
+/** Bytes of keys, values and headers. */
+export function payloadBytes(record: NewRecord): number {
+  let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  if (record.headers !== undefined) for (const [name, value] of record.headers) bytes += Buffer.byteLength(name) + value.length;
+  return bytes;
+}

@@ -1,0 +1,138 @@
+import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
+import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
+import { maskTitle } from './mask.ts';
+import { contextKey, createTitleModel, DURATION, LEG, LIMITS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
+import { cell, createRing, pushRow, type Ring } from './ring.ts';
+
+/** A stale start needs a day at least and this many times what nine of ten runs take. Chosen, not tuned. */
+const STALE_LEAST_SEC = 86_400;
+const STALE_FACTOR = 30;
+const STALE_SUPPORT = 5;
+/** Without history to compare with: half a year. */
+const STALE_UNKNOWN_SEC = 180 * 86_400;
+/** So many suspects one after another (each started after the one before had ended) are a change, not stale starts. */
+const SUSPECTS_BELIEVED = 3;
+/** Ordinals stay exact in single precision. */
+const ORDINALS = 2 ** 24;
+const TRACK_FORGETS = 0.1;
+/** Progress below this says nothing about time yet, percent. */
+export const LEAST_PROGRESS = 10;
+
+/**
+ * Folds one record of race-history into the model of its source, in place. Deterministic: depends on the model and
+ * the record alone. Passed and failed races teach; canceled and abandoned ones only say that the race would have
+ * lasted longer, and corrections, empty durations and stale starts say nothing. Rings hold no race ids, so forgetting
+ * a race leaves nothing to remove. Cost: O(stages log stages).
+ */
+export function learn(model: SourceModel, record: HistoryRecord): void {
+  switch (record.kind) {
+    case 'FinishedRace': return learnRace(model, record.value);
+    case 'StageFacts': return learnLegs(model, record.value);
+    case 'ModelSwap': return learnSwap(model, record.value);
+    case 'Forget': return;
+  }
+}
+
+function learnRace(model: SourceModel, race: FinishedRace): void {
+  const { duration_sec: sec, outcome, title } = race;
+  if (race.correction || (outcome !== 'passed' && outcome !== 'failed') || !(sec > 0)) return;
+  const known = touch(model.titles, title, LIMITS.titles, createTitleModel);
+  if (isStale(model, known, race)) {
+    model.stale += 1;
+    return;
+  }
+  const row = [sec, outcome === 'failed' ? 1 : 0];
+  learnTrack(known, race);
+  pushRow(known.durations, row);
+  pushRow(model.durations, row);
+  const mask = maskTitle(title);
+  if (mask !== title) pushRow(touch(model.masks, mask, LIMITS.masks, () => createRing(DURATION.width, LIMITS.durations)), row);
+  model.taught += 1;
+  learnCourse(model, known, race);
+}
+
+/** A start that was never closed until long after (a re-run weeks later) is not a duration. */
+function isStale(model: SourceModel, known: TitleModel, race: FinishedRace): boolean {
+  if (!isSuspect(model, known, race.duration_sec)) {
+    known.suspects = 0;
+    return false;
+  }
+  // Stale starts are closed together by one re-run, so they overlap; longer runs for good follow one another.
+  if (known.suspects === 0 || race.started_at >= known.suspectEndedAtMs) {
+    known.suspects += 1;
+    known.suspectEndedAtMs = race.completed_at;
+  }
+  return known.suspects < SUSPECTS_BELIEVED;
+}
+
+function isSuspect(model: SourceModel, known: TitleModel, sec: number): boolean {
+  if (sec <= STALE_LEAST_SEC) return false;
+  const ring = known.durations.size >= STALE_SUPPORT ? known.durations : model.durations;
+  return sec > (ring.size >= STALE_SUPPORT ? STALE_FACTOR * orderStatistic(ring, 0.9) : STALE_UNKNOWN_SEC);
+}
+
+/** The smallest duration that a share `q` of the ring does not exceed. */
+function orderStatistic(ring: Ring, q: number): number {
+  const sorted = Float32Array.from({ length: ring.size }, (_, row) => cell(ring, row, DURATION.sec)).sort();
+  return sorted[Math.min(ring.size - 1, Math.floor(q * ring.size))]!;
+}
+
+/** Holds linear extrapolation of the reported progress against the truth, and the history's median beside it. */
+function learnTrack(known: TitleModel, race: FinishedRace): void {
+  const { started_at, completed_at, duration_sec, progress_points } = race;
+  let sum = 0;
+  let count = 0;
+  for (const { at, progress } of progress_points) {
+    if (progress < LEAST_PROGRESS || progress >= 100 || at <= started_at || at >= completed_at) continue;
+    sum += Math.abs(Math.log(((at - started_at) * 100) / (1000 * progress * duration_sec)));
+    count += 1;
+  }
+  if (count === 0) return;
+  note(known.linear, sum / count);
+  if (known.durations.size > 0) note(known.history, Math.abs(Math.log(orderStatistic(known.durations, 0.5) / duration_sec)));
+}
+
+function note(track: Track, error: number): void {
+  track.count += 1;
+  track.error += (error - track.error) * Math.max(TRACK_FORGETS, 1 / track.count);
+}
+
+function learnCourse(model: SourceModel, known: TitleModel, race: FinishedRace): void {
+  const { started_at, completed_at, title } = race;
+  const transitions = transitionsOf(race.stages, started_at, completed_at);
+  if (transitions.length === 0) return;
+  const ordinal = model.taught % ORDINALS;
+  transitions.forEach((transition, i) => {
+    const entrySec = (transition.atMs - started_at) / 1000;
+    const leftAtMs = transitions[i + 1]?.atMs ?? completed_at;
+    const row = [ordinal, entrySec, (leftAtMs - transition.atMs) / 1000, (completed_at - transition.atMs) / 1000];
+    for (const context of [title, '']) {
+      pushRow(touch(model.states, contextKey(context, transition.state), LIMITS.states, () => createRing(VISIT.width, LIMITS.visits)), row);
+    }
+  });
+  if (race.outcome === 'passed') known.order = orderOf(transitions);
+}
+
+function orderOf(transitions: readonly Transition[]): string[] {
+  const ended = transitions.filter(({ state, stage }) => state === doneState(stage)).map(({ stage }) => stage);
+  return [...new Set(ended)].slice(0, LIMITS.order);
+}
+
+function learnLegs(model: SourceModel, { facts }: StageFacts): void {
+  for (const fact of facts) {
+    const sec = (fact.completed_at - fact.started_at) / 1000;
+    if (!(sec >= 0) || !(fact.elapsed_sec >= 0)) continue;
+    const key = contextKey(fact.title, stageKey({ name: fact.stage, occurrence: fact.occurrence }));
+    pushRow(touch(model.legs, key, LIMITS.legs, () => createRing(LEG.width, LIMITS.legSamples)), [sec, fact.elapsed_sec]);
+  }
+}
+
+/** Remembers which cluster model is in which stage; forecasts by cluster begin with the first one. */
+function learnSwap({ versions }: SourceModel, swap: ModelSwap): void {
+  versions[swap.stage] = swap.version;
+  if (swap.stage === 'canary') versions.canaryShare = swap.share;
+  if (swap.stage === 'active') {
+    if (versions.canary === swap.version) [versions.canary, versions.canaryShare] = [null, 0];
+    if (versions.shadow === swap.version) versions.shadow = null;
+  }
+}

@@ -1,0 +1,155 @@
+import { assert } from '../errors.ts';
+import { createRing, type Ring } from './ring.ts';
+
+/** Columns of the rings of a model. Seconds, but for the ordinal. */
+export const DURATION = { sec: 0, failed: 1, width: 2 } as const;
+/**
+ * One visit of a state: which race it was (its ordinal in the source), how old the race was then, how long it stayed
+ * in the state, what remained.
+ */
+export const VISIT = { ordinal: 0, entrySec: 1, sojournSec: 2, remainingSec: 3, width: 4 } as const;
+/** One stage: its own length, the age of its race at its end. */
+export const LEG = { sec: 0, endSec: 1, width: 2 } as const;
+
+/** Limits that bound a model to about 20 MB, whatever a source does. The least recently taught goes first. */
+export const LIMITS = { titles: 5_000, masks: 1_000, states: 8_000, legs: 4_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50 } as const;
+
+/** How far off something has been: the mean |log ratio| to the truth, newest counting most, of `count` cases. */
+export type Track = { count: number; error: number };
+
+export type TitleModel = {
+  readonly durations: Ring;
+  /** Stage keys of the newest passed race that had stages, in their order; at most 50. */
+  order: string[];
+  /** How far off elapsed / progress was, and how far off the history's middle was for the same races. */
+  linear: Track;
+  history: Track;
+  /** Suspected stale starts in a row, and when the newest of them ended: a real change comes again, one after another. */
+  suspects: number;
+  suspectEndedAtMs: number;
+};
+
+/**
+ * What is learned of one source: a deterministic fold over its race-history. Maps are in the order of last teaching,
+ * which is the order of eviction, and so part of what the model is.
+ */
+export type SourceModel = {
+  readonly source: string;
+  /** Races that taught a duration. */
+  taught: number;
+  /** Races kept out as stale starts. */
+  stale: number;
+  /** Versions of the cluster model in each stage of a rollout; null = none. */
+  versions: { shadow: string | null; canary: string | null; active: string | null; canaryShare: number };
+  readonly durations: Ring;
+  readonly titles: Map<string, TitleModel>;
+  readonly masks: Map<string, Ring>;
+  /** Visits by `contextKey(title, state)`; the title '' is the whole source. */
+  readonly states: Map<string, Ring>;
+  /** Legs by `contextKey(title, stage)`. */
+  readonly legs: Map<string, Ring>;
+};
+
+export function createSourceModel(source: string): SourceModel {
+  return {
+    source, taught: 0, stale: 0,
+    versions: { shadow: null, canary: null, active: null, canaryShare: 0 },
+    durations: createRing(DURATION.width, LIMITS.sourceDurations),
+    titles: new Map(), masks: new Map(), states: new Map(), legs: new Map(),
+  };
+}
+
+export function createTitleModel(): TitleModel {
+  return {
+    durations: createRing(DURATION.width, LIMITS.durations), order: [],
+    linear: { count: 0, error: 0 }, history: { count: 0, error: 0 }, suspects: 0, suspectEndedAtMs: 0,
+  };
+}
+
+/** Titles hold no control characters, so a key has one reading. */
+export function contextKey(title: string, part: string): string {
+  return `${title}\n${part}`;
+}
+
+/** The entry of a key, made when there is none; it becomes the newest, and the oldest beyond the limit leaves. */
+export function touch<V>(map: Map<string, V>, key: string, limit: number, create: () => V): V {
+  const value = map.get(key) ?? create();
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > limit) {
+    const [oldest] = map.keys();
+    map.delete(oldest!);
+  }
+  return value;
+}
+
+const FORMAT = 1;
+
+/**
+ * A model as bytes: a header in JSON, then the rows of every ring as 32-bit floats, little endian. Equal histories
+ * give equal bytes; decoding and going on gives what never stopping would have given.
+ */
+export function encodeModel(model: SourceModel): Uint8Array {
+  const rings: Ring[] = [model.durations];
+  const put = (ring: Ring) => {
+    rings.push(ring);
+    return ring.size;
+  };
+  const header = new TextEncoder().encode(JSON.stringify({
+    format: FORMAT, source: model.source, taught: model.taught, stale: model.stale, durations: model.durations.size,
+    versions: [model.versions.shadow, model.versions.canary, model.versions.active, model.versions.canaryShare],
+    titles: Array.from(model.titles, ([title, t]) => [title, put(t.durations), t.order, t.linear.count, t.linear.error, t.history.count, t.history.error, t.suspects, t.suspectEndedAtMs]),
+    masks: Array.from(model.masks, ([mask, ring]) => [mask, put(ring)]),
+    states: Array.from(model.states, ([key, ring]) => [key, put(ring)]),
+    legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
+  }));
+  const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
+  const bytes = new Uint8Array(4 + header.length + cells * 4);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, header.length, true);
+  bytes.set(header, 4);
+  let at = 4 + header.length;
+  for (const ring of rings) {
+    for (let i = 0; i < ring.size * ring.width; i++, at += 4) view.setFloat32(at, ring.values[i]!, true);
+  }
+  return bytes;
+}
+
+type Header = {
+  format: number; source: string; taught: number; stale: number; durations: number;
+  versions: [string | null, string | null, string | null, number];
+  titles: [string, number, string[], number, number, number, number, number, number][];
+  masks: [string, number][]; states: [string, number][]; legs: [string, number][];
+};
+
+/** @throws when the bytes are not a whole model of this format. */
+export function decodeModel(bytes: Uint8Array): SourceModel {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = 4 + view.getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, at))) as Header;
+  assert(header.format === FORMAT, `a model of format ${FORMAT} is expected, got ${header.format}`);
+  const take = (ring: Ring, size: number): Ring => {
+    ring.size = size;
+    ring.values = new Float32Array(Math.max(size, 1) * ring.width);
+    for (let i = 0; i < size * ring.width; i++, at += 4) ring.values[i] = view.getFloat32(at, true);
+    return ring;
+  };
+  const model = createSourceModel(header.source);
+  model.taught = header.taught;
+  model.stale = header.stale;
+  const [shadow, canary, active, canaryShare] = header.versions;
+  model.versions = { shadow, canary, active, canaryShare };
+  take(model.durations, header.durations);
+  for (const [title, size, order, linearCount, linearError, historyCount, historyError, suspects, suspectEndedAtMs] of header.titles) {
+    const known = createTitleModel();
+    take(known.durations, size);
+    model.titles.set(title, {
+      ...known, order, linear: { count: linearCount, error: linearError }, history: { count: historyCount, error: historyError }, suspects, suspectEndedAtMs,
+    });
+  }
+  for (const [mask, size] of header.masks) model.masks.set(mask, take(createRing(DURATION.width, LIMITS.durations), size));
+  for (const [key, size] of header.states) model.states.set(key, take(createRing(VISIT.width, LIMITS.visits), size));
+  for (const [key, size] of header.legs) model.legs.set(key, take(createRing(LEG.width, LIMITS.legSamples), size));
+  assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);
+  return model;
+}

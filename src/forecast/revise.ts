@@ -1,0 +1,132 @@
+import { currentMetadata } from '../race/metadata.ts';
+import { predictProgress, updateIntervalHintSec } from '../race/progress.ts';
+import { isFinished, SHOWN_REVISIONS, type Basis, type Display, type Published, type RaceState, type Reason } from '../race/state.ts';
+import { withCheckpoint } from './checkpoints.ts';
+import { moveToleranceSec, nextDisplay } from './display.ts';
+import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
+import type { Forecast } from './forecast.ts';
+import { milestonesOf } from './milestones.ts';
+
+/** What made someone look at the race. `significant`: worth publishing however little the ETA moves. */
+export type Cause = { readonly reason: Reason; readonly significant: boolean; readonly eventAtMs: number };
+export type ReviseOptions = { readonly nowMs: number; readonly modelVersion: string };
+export type Revision = { readonly race: RaceState; readonly eta: EtaUpdate };
+
+/** Once its published finish has passed, a race says a new one only when that is later by so much. Seconds; share of its age. */
+const LEAST_OVERDUE_SEC = 1;
+const OVERDUE_OF_AGE = 0.05;
+
+/**
+ * Decides whether a forecast is worth publishing and, if so, gives the revision and the race that remembers it.
+ * Published are: the first revision, state and stage changes, a finish that moved beyond the tolerance (5 s, 5 % of
+ * what remains, half the interquartile range: the largest), one that has passed, a change of what is displayed; once,
+ * the end. null = nothing worth saying. Does not change `race`.
+ * @param forecast null = none could be made: then the ETA is unknown, and said so once.
+ */
+export function revise(race: RaceState, forecast: Forecast | null, cause: Cause, options: ReviseOptions): Revision | null {
+  if (race.state === 'abandoned') return reviseAbandoned(race, cause, options);
+  if (isFinished(race.state)) return reviseFinished(race, cause, options);
+  if (forecast === null) return reviseUnknown(race, cause, options);
+  return reviseRunning(race, forecast, cause, options);
+}
+
+function reviseRunning(race: RaceState, forecast: Forecast, cause: Cause, options: ReviseOptions): Revision | null {
+  const { nowMs } = options;
+  const display = nextDisplay(race, forecast, nowMs, updateIntervalHintSec(race));
+  if (!isWorthPublishing(race, forecast, display, cause, nowMs)) return null;
+  return publish(race, forecast, display, forecast.milestones, reasonOf(race, display, cause), cause, options);
+}
+
+function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display, cause: Cause, nowMs: number): boolean {
+  const { published } = race;
+  if (published === null || cause.significant || display.state !== race.display.state) return true;
+  const movedSec = forecast.etaSec - published.eta_sec;
+  if (race.started_at === null) return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec);
+  const ageSec = (nowMs - race.started_at) / 1000;
+  if (ageSec >= published.eta_sec) return movedSec > Math.max(LEAST_OVERDUE_SEC, OVERDUE_OF_AGE * ageSec);
+  return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec - ageSec);
+}
+
+/** A race that turns stuck says so, whatever made someone look. */
+function reasonOf(race: RaceState, display: Display, { reason }: Cause): Reason {
+  return display.state === 'stuck' && race.display.state !== 'stuck' ? 'stuck' : reason;
+}
+
+function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): Revision | null {
+  const { started_at, completed_at, published } = race;
+  const durationSec = started_at === null || completed_at === null ? null : Math.max(0, (completed_at - started_at) / 1000);
+  const isSaid = race.display.state === 'finished' && (published?.eta_sec ?? null) === durationSec;
+  if (isSaid && !cause.significant && cause.reason !== 'correction') return null;
+  const milestones = milestonesOf(undefined, race, null, completed_at ?? options.nowMs);
+  const display: Display = { finish_at: completed_at, state: 'finished' };
+  return publish(race, durationSec === null ? null : certain(durationSec, race), display, milestones, cause.reason, cause, options);
+}
+
+function certain(sec: number, race: RaceState): Forecast {
+  return {
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, overdue: false, milestones: [],
+    deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
+  };
+}
+
+function reviseAbandoned(race: RaceState, cause: Cause, options: ReviseOptions): Revision | null {
+  if (!cause.significant && race.published === null && race.revision > 0) return null;
+  return publish(race, null, { finish_at: null, state: 'unknown' }, [], 'abandoned', cause, options);
+}
+
+function reviseUnknown(race: RaceState, cause: Cause, options: ReviseOptions): Revision | null {
+  if (race.revision > 0 && !cause.significant && race.display.state === 'unknown') return null;
+  return publish(race, null, { finish_at: null, state: 'unknown' }, [], cause.reason, cause, options);
+}
+
+function publish(
+  race: RaceState, forecast: Forecast | null, display: Display, milestones: Milestone[], reason: Reason, cause: Cause, { nowMs, modelVersion }: ReviseOptions,
+): Revision {
+  const revision = race.revision + 1;
+  const basis: Basis = forecast?.basis ?? 'none';
+  const published = forecast === null ? null : publishedOf(forecast, reason, cause.eventAtMs, nowMs, modelVersion);
+  const previousEtaSec = race.published?.eta_sec ?? race.previous_eta_sec;
+  const progress = predictProgress(race, { etaSec: forecast?.etaSec ?? null, nowMs });
+  const shown = { revision, issued_at: nowMs, confidence: forecast?.confidence ?? 0, basis, reason };
+  const next: RaceState = {
+    ...race, revision, published, previous_eta_sec: previousEtaSec, display,
+    eta_revisions: forecast === null ? race.eta_revisions : [...race.eta_revisions, { ...shown, eta_sec: forecast.etaSec }].slice(-SHOWN_REVISIONS),
+    // The end is the truth, not a forecast to hold against it.
+    checkpoints: published === null || isFinished(race.state) ? race.checkpoints : withCheckpoint(race.checkpoints, {
+      revision, issued_at: nowMs, elapsed_sec: race.started_at === null ? 0 : Math.max(0, (cause.eventAtMs - race.started_at) / 1000),
+      eta_sec: published.eta_sec, p10_sec: published.p10_sec, p50_sec: published.p50_sec, p90_sec: published.p90_sec,
+      confidence: published.confidence, basis, reason, model_version: modelVersion, role: 'served',
+    }),
+    shown_progress: Math.max(race.shown_progress, progress?.current ?? 0),
+  };
+  return { race: next, eta: etaUpdateOf(next, forecast, progress, milestones, { reason, basis, nowMs, eventAtMs: cause.eventAtMs, modelVersion }) };
+}
+
+function publishedOf(forecast: Forecast, reason: Reason, eventAtMs: number, nowMs: number, modelVersion: string): Published {
+  return {
+    issued_at: nowMs, event_at: eventAtMs, eta_sec: forecast.etaSec, p10_sec: forecast.p10Sec, p50_sec: forecast.p50Sec, p90_sec: forecast.p90Sec,
+    confidence: forecast.confidence, basis: forecast.basis, reason, model_version: modelVersion, cluster_id: forecast.clusterId,
+  };
+}
+
+type Issue = { reason: Reason; basis: Basis; nowMs: number; eventAtMs: number; modelVersion: string };
+
+function etaUpdateOf(race: RaceState, forecast: Forecast | null, progress: ProgressPrediction | null, milestones: Milestone[], issue: Issue): EtaUpdate {
+  const etaSec = forecast?.etaSec ?? null;
+  const finishAtMs = etaSec === null || race.started_at === null ? null : Math.round(race.started_at + 1000 * etaSec);
+  return {
+    race_id: race.race_id, source: race.source, title: race.title, revision: race.revision, issued_at: issue.nowMs, event_at: issue.eventAtMs,
+    state: race.state, attempt: race.attempt, queued_at: race.queued_at, started_at: race.started_at, completed_at: race.completed_at,
+    eta_sec: etaSec, remaining_sec: remainingSec(race, etaSec, finishAtMs, issue.nowMs), finish_at: finishAtMs,
+    p10_sec: forecast?.p10Sec ?? null, p50_sec: forecast?.p50Sec ?? null, p90_sec: forecast?.p90Sec ?? null, confidence: forecast?.confidence ?? 0,
+    deadline_at: race.deadline_at, deadline_probability: forecast?.deadlineProbability ?? null, basis: issue.basis, reason: issue.reason,
+    model_version: issue.modelVersion, cluster_id: forecast?.clusterId ?? null, previous_eta_sec: race.previous_eta_sec,
+    display: race.display, progress, milestones, eta_revisions: race.eta_revisions, metadata: currentMetadata(race), deeplink: race.deeplink,
+    update_interval_hint_sec: updateIntervalHintSec(race),
+  };
+}
+
+function remainingSec(race: RaceState, etaSec: number | null, finishAtMs: number | null, nowMs: number): number | null {
+  if (isFinished(race.state)) return etaSec === null ? null : 0;
+  return finishAtMs === null ? etaSec : Math.max(0, (finishAtMs - nowMs) / 1000);
+}

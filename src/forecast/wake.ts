@@ -1,0 +1,73 @@
+import { silentAtMs, silentTooLong } from '../race/abandon.ts';
+import { updateIntervalHintSec } from '../race/progress.ts';
+import { isFinished, type RaceState } from '../race/state.ts';
+
+/** finishedTtlMs: how long a finished race is kept. nowMs: a wake-up is never set before it; without it, when one was due is told. */
+export type WakeOptions = { readonly finishedTtlMs: number; readonly nowMs?: number };
+
+/**
+ * What a wake-up asks for: a new forecast because the published finish has passed, one because a promised report did
+ * not come, to close a race that fell silent, to forget a finished one, or nothing.
+ */
+export type WakeDecision = 'reforecast-overdue' | 'reforecast-progress' | 'abandon' | 'expire' | 'wait';
+
+const LEAST_OVERDUE_MS = 5_000;
+/** Looks at an overdue race come at growing intervals: a tenth of its age. 1 s to 1 year is some 150 looks. */
+const OVERDUE_GROWTH = 0.1;
+/** A report is missing when three usual intervals have passed. */
+const MISSED_INTERVALS = 3;
+
+/** When a race wants to be looked at without an update, epoch ms; null = never. O(1). */
+export function nextWakeAtMs(race: RaceState, { finishedTtlMs, nowMs = -Infinity }: WakeOptions): number | null {
+  if (isFinished(race.state)) return Math.max(expiryAtMs(race, finishedTtlMs), nowMs);
+  const progressAtMs = promisedAtMs(race);
+  return Math.min(
+    Math.max(silenceEndsAtMs(race), nowMs),
+    Math.max(overdueAtMs(race), nowMs === -Infinity ? nowMs : nowMs + overdueStepMs(race, nowMs)),
+    // One look a report: if it has been due already, it has been taken.
+    progressAtMs > nowMs ? progressAtMs : Infinity,
+  );
+}
+
+/** What a wake-up at nowMs is for. 'wait' = it came too early (an update has moved it). */
+export function decideWake(race: RaceState, nowMs: number, { finishedTtlMs }: WakeOptions): WakeDecision {
+  if (isFinished(race.state)) return nowMs >= expiryAtMs(race, finishedTtlMs) ? 'expire' : 'wait';
+  if (silentTooLong(race, p90SecOf(race), nowMs)) return 'abandon';
+  if (nowMs >= overdueAtMs(race)) return 'reforecast-overdue';
+  const progressAtMs = promisedAtMs(race);
+  return nowMs >= progressAtMs && (race.wake_at === null || race.wake_at <= progressAtMs) ? 'reforecast-progress' : 'wait';
+}
+
+function expiryAtMs(race: RaceState, finishedTtlMs: number): number {
+  return Math.max(race.completed_at ?? race.last_at, race.appended_at) + finishedTtlMs;
+}
+
+function silenceEndsAtMs(race: RaceState): number {
+  return silentAtMs(race, p90SecOf(race)) + 1;
+}
+
+/**
+ * The p90 of when the race was last heard of. What has been published since knows only that it is older still: the p90
+ * then grows faster than the silence, and it would never be over.
+ */
+function p90SecOf({ checkpoints, started_at, first_at, last_at }: RaceState): number | null {
+  const heard = checkpoints.findLast(({ elapsed_sec }) => (started_at ?? first_at) + 1000 * elapsed_sec <= last_at);
+  return (heard ?? checkpoints[0])?.p90_sec ?? null;
+}
+
+function overdueAtMs({ published, started_at }: RaceState): number {
+  if (published === null || started_at === null) return Infinity;
+  const finishAtMs = Math.ceil(started_at + 1000 * published.eta_sec);
+  const ageMs = published.issued_at - started_at;
+  // A finish published a moment before its time must not wake at once again.
+  return Math.max(finishAtMs, ageMs > 0 ? published.issued_at + Math.max(LEAST_OVERDUE_MS, OVERDUE_GROWTH * ageMs) : finishAtMs);
+}
+
+function overdueStepMs(race: RaceState, nowMs: number): number {
+  return overdueAtMs(race) > nowMs ? 0 : Math.max(LEAST_OVERDUE_MS, OVERDUE_GROWTH * (nowMs - (race.started_at ?? nowMs)));
+}
+
+/** Only a producer that reports progress has promised anything. */
+function promisedAtMs(race: RaceState): number {
+  return race.progress_points.length === 0 || race.state !== 'running' ? Infinity : race.last_at + MISSED_INTERVALS * 1000 * updateIntervalHintSec(race);
+}

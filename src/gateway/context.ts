@@ -1,0 +1,53 @@
+import type { Clock } from '../ports/clock.ts';
+import type { Codec } from '../ports/codec.ts';
+import type { HistoryStore } from '../ports/history-store.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { RecordLog } from '../ports/record-log.ts';
+import type { Appender } from './appender.ts';
+import type { FirstEtas } from './first-eta.ts';
+import type { PendingWrites } from './pending.ts';
+import type { RaceLiveView } from './view.ts';
+
+/** Plain callbacks, for counters; they must not throw. */
+export type GatewayHooks = {
+  /** `route` is the route's pattern (`/race/:id`), never a path with an id in it. */
+  readonly onRequest?: (method: string, route: string, status: number, elapsedMs: number) => void;
+  readonly onSocketOpen?: () => void;
+  readonly onSocketClose?: () => void;
+  readonly onSlowClose?: () => void;
+};
+
+export type GatewayOptions = {
+  /** Requests a second from one address that is not this machine; default 2,000, 0 = no limit. */
+  readonly rateLimitPerSec?: number;
+  /** Origins whose pages may use the service besides its own; default none, `*` = all. */
+  readonly allowedOrigins?: readonly string[];
+  /** WebSocket and event-stream connections; default 12,000. */
+  readonly maxConnections?: number;
+};
+
+export type GatewayDeps = {
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  readonly log: RecordLog;
+  readonly codec: Codec;
+  /** null = no ClickHouse: history and SQL answer 503. */
+  readonly history: HistoryStore | null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly ready: () => { readonly ready: boolean; readonly roles: Readonly<Record<string, string>> };
+  readonly metricsText: () => Promise<string>;
+  readonly hooks?: GatewayHooks;
+  readonly options?: GatewayOptions;
+};
+
+/** What the routes share. */
+export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'clock' | 'logger' | 'ready' | 'metricsText'> & {
+  readonly view: RaceLiveView;
+  readonly pending: PendingWrites;
+  readonly updates: Appender;
+  readonly firstEtas: FirstEtas;
+  /** Partitions of race-updates. */
+  readonly partitions: number;
+};

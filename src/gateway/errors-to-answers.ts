@@ -1,0 +1,40 @@
+import type { FastifyError } from 'fastify';
+import { AppError, failureCodes, messageOf } from '../errors.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { App } from './app.ts';
+import { failure, failureOf, HttpFailure } from './failures.ts';
+import { validationFailure } from './validation.ts';
+
+/** Turns whatever a route throws into an answer with a code; only what nobody foresaw is a 500, and it is logged. */
+export function answerErrors(app: App, logger: Logger): void {
+  app.setErrorHandler((error: unknown, request, reply) => {
+    const answer = answerOf(error, request.query as Record<string, unknown>, request.params as Record<string, unknown>);
+    if (answer.status >= 500) {
+      const details = { method: request.method, route: request.routeOptions.url, error: messageOf(error) };
+      if (answer.status === 500) logger.error({ ...details, stack: error instanceof Error ? error.stack : undefined }, 'A request failed for a reason nobody foresaw');
+      else logger.warn(details, 'A request could not be served');
+    }
+    if (answer.status === 503) void reply.header('retry-after', '1');
+    // Whoever gave up on a body must not let the next request wait behind its rest.
+    if (!request.raw.complete) void reply.header('connection', 'close');
+    return reply.code(answer.status).type('application/json; charset=utf-8').send(JSON.stringify(answer.body));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const answer = failure('not_found', `There is no ${request.method} ${request.url.slice(0, 200)}`);
+    return reply.code(404).send(answer.body);
+  });
+}
+
+function answerOf(error: unknown, query: Readonly<Record<string, unknown>>, params: Readonly<Record<string, unknown>>): HttpFailure {
+  if (error instanceof HttpFailure) return error;
+  if (error instanceof AppError) return failureOf(error);
+  const { validation, validationContext, statusCode, code } = (error ?? {}) as Partial<FastifyError>;
+  if (validation !== undefined) return validationFailure(validation, validationContext ?? 'request', validationContext === 'params' ? params : query);
+  if (statusCode === 413) return failure('too_large', 'The body must have at most 1 MB');
+  if (statusCode === 415) return new HttpFailure(415, { error: 'Unsupported media type', code: 'invalid_request', message: 'content-type must be application/json' });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    const answer = failure('invalid_request', messageOf(error));
+    return new HttpFailure(statusCode, answer.body);
+  }
+  return new HttpFailure(500, { error: failureCodes.unavailable, code: 'unavailable', message: `The request failed inside the service${code === undefined ? '' : ` (${code})`}` });
+}

@@ -1,0 +1,378 @@
+import { closeCodes, compileFilter, HEARTBEAT_MS, serialiseFrame, type EtaFilter } from '../bridge/frames.ts';
+import type { Clock } from '../ports/clock.ts';
+import { decodeResume, encodeResume, hashFilter } from './resume-token.ts';
+import { jsonOf, type RaceLiveView, type ViewedRace } from './view.ts';
+
+/** Where frames go: a WebSocket or an event stream. */
+export type FrameSink = {
+  /** `resume` is the frame's token, if it has one. Never throws. */
+  send(text: string, resume: string | null): void;
+  /** Bytes handed over that the client has not taken yet. */
+  bufferedBytes(): number;
+  /** A ping of the transport itself. */
+  ping(): void;
+  close(code: number, reason: string): void;
+};
+
+export type Subscriber = {
+  /** Replaces the subscription. `complaint` = why it was refused. */
+  subscribe(filter: EtaFilter, resume: string | null): { readonly complaint: string | null };
+  /** Sends an error frame; the connection stays. */
+  complain(code: string, message: string): void;
+  close(): void;
+};
+
+export type Fanout = {
+  open(sink: FrameSink): Subscriber;
+  size(): number;
+  /** Tells all sinks to go: the service stops. */
+  close(): void;
+};
+
+export type FanoutOptions = {
+  readonly view: RaceLiveView;
+  readonly clock: Clock;
+  readonly onSlowClose: () => void;
+};
+
+/** At most four frames a second per connection. */
+export const TICK_MS = 250;
+const SLOT_MS = 25;
+const SLOTS = 16;
+/** Chosen with measurements of ws: a paused client otherwise takes any amount of memory. */
+export const SKIP_BYTES = 256 * 1024;
+export const CLOSE_BYTES = 1024 * 1024;
+export const SLOW_MS = 10_000;
+const FRAME_BYTES = 128 * 1024;
+/** Tokens cost bytes; an older one only makes a resume send more. */
+const TOKEN_EVERY_MS = 5_000;
+const MAX_SUBSCRIBES = 10;
+const SUBSCRIBE_WINDOW_MS = 10_000;
+
+type Connection = {
+  readonly sink: FrameSink;
+  seq: number;
+  subscription: Subscription | null;
+  /** Races to send, and ids to remove, at the next frame; only ids: what is sent is the state at that moment. */
+  readonly changed: Set<string>;
+  readonly removed: Set<string>;
+  /** The snapshot is not through yet: `first` until its first part has gone. */
+  snapshot: 'first' | 'rest' | null;
+  scheduled: boolean;
+  lastSentAtMs: number;
+  lastTokenAtMs: number;
+  slowSinceMs: number | null;
+  subscribes: number[];
+  closed: boolean;
+};
+
+type Subscription = {
+  readonly filter: EtaFilter;
+  readonly hash: string;
+  readonly fits: (race: { race_id: string; source: string; state: ViewedRace['facts']['state']; metadata: Record<string, string> }) => boolean;
+  /** What cannot change in a race's life: id and source. */
+  readonly fitsForEver: (raceId: string, source: string) => boolean;
+  /** Races that the client holds; only kept where a race can cease to fit while it lives. */
+  readonly shown: Set<string> | null;
+};
+
+/**
+ * Spreads changes of the view over connections.
+ *
+ * A change marks its race for the connections that want it (an index by id for subscriptions by id, a test for the
+ * others). A connection that was idle is served at once, at the end of the event-loop turn; then at most every 250 ms,
+ * with the latest state of what was marked. A race's JSON is made once per change for all of them.
+ *
+ * **Slow clients.** Above 256 KB unsent nothing more is written (marks go on to coalesce, bounded by the number of
+ * races); above 1 MB, or 10 s without coming below 256 KB, the client is told and closed with 1013.
+ */
+export function createFanout(options: FanoutOptions): Fanout {
+  const { view, clock, onSlowClose } = options;
+  const connections = new Set<Connection>();
+  const byRace = new Map<string, Set<Connection>>();
+  const wide = new Set<Connection>();
+  const soon = new Set<Connection>();
+  let soonScheduled = false;
+  // A ring of 25 ms slots holds the connections that wait for their tick.
+  const slots: Set<Connection>[] = Array.from({ length: SLOTS }, () => new Set());
+  let slot = 0;
+  let waiting = 0;
+  let ticker: NodeJS.Timeout | null = null;
+
+  const mark = (connection: Connection, raceId: string, race: ViewedRace | null, source: string): void => {
+    const subscription = connection.subscription;
+    if (subscription === null) return;
+    if (race !== null && subscription.fits(race.facts)) {
+      connection.removed.delete(raceId);
+      connection.changed.add(raceId);
+    } else {
+      const wasPending = connection.changed.delete(raceId);
+      const holds = subscription.shown === null ? subscription.fitsForEver(raceId, source) : subscription.shown.has(raceId);
+      if (!holds && !wasPending) return;
+      if (holds) connection.removed.add(raceId);
+    }
+    schedule(connection);
+  };
+
+  const stopListening = view.onChange((raceId, race, source) => {
+    for (const connection of byRace.get(raceId) ?? []) mark(connection, raceId, race, source);
+    for (const connection of wide) mark(connection, raceId, race, source);
+  });
+
+  function schedule(connection: Connection): void {
+    if (connection.scheduled || connection.closed) return;
+    connection.scheduled = true;
+    const waitMs = connection.lastSentAtMs + TICK_MS - clock.nowMs();
+    if (waitMs <= 0) serveSoon(connection);
+    else serveLater(connection, waitMs);
+  }
+
+  function serveSoon(connection: Connection): void {
+    soon.add(connection);
+    if (soonScheduled) return;
+    soonScheduled = true;
+    setImmediate(() => {
+      soonScheduled = false;
+      const due = [...soon];
+      soon.clear();
+      for (const item of due) serve(item);
+    });
+  }
+
+  function serveLater(connection: Connection, waitMs: number): void {
+    const ahead = Math.min(SLOTS - 1, Math.max(1, Math.ceil(waitMs / SLOT_MS)));
+    slots[(slot + ahead) % SLOTS]!.add(connection);
+    waiting++;
+    ticker ??= setInterval(tick, SLOT_MS);
+  }
+
+  function tick(): void {
+    slot = (slot + 1) % SLOTS;
+    const due = slots[slot]!;
+    if (due.size === 0) return;
+    slots[slot] = new Set();
+    waiting -= due.size;
+    for (const connection of due) serve(connection);
+    if (waiting === 0 && ticker !== null) {
+      clearInterval(ticker);
+      ticker = null;
+    }
+  }
+
+  function serve(connection: Connection): void {
+    connection.scheduled = false;
+    const { subscription } = connection;
+    if (connection.closed || subscription === null) return;
+    if (isSlow(connection)) return;
+    if (connection.changed.size === 0 && connection.removed.size === 0 && connection.snapshot === null) return;
+
+    const parts: string[] = [];
+    let bytes = 0;
+    for (const raceId of connection.changed) {
+      if (bytes >= FRAME_BYTES) break;
+      connection.changed.delete(raceId);
+      const race = view.get(raceId);
+      if (race === undefined) continue;
+      const json = jsonOf(race);
+      bytes += json.length;
+      parts.push(json);
+      subscription.shown?.add(raceId);
+    }
+    const nowMs = clock.nowMs();
+    const isThrough = connection.changed.size === 0;
+    // A token says that everything up to it has been sent: not while removals wait for the delta after a snapshot.
+    const withToken = isThrough && (connection.snapshot === null ? nowMs - connection.lastTokenAtMs >= TOKEN_EVERY_MS : connection.removed.size === 0);
+    const resume = withToken ? encodeResume(view.position(), subscription.hash) : null;
+    if (withToken) connection.lastTokenAtMs = nowMs;
+    const tail = `"races":[${parts.join(',')}]${resume === null ? '' : `,"resume":"${resume}"`}}`;
+    connection.seq++;
+    if (connection.snapshot !== null) {
+      // What was removed after its part had gone is in the delta that follows.
+      connection.sink.send(`{"type":"snapshot","seq":${connection.seq},"first":${connection.snapshot === 'first'},"complete":${isThrough},${tail}`, resume);
+      connection.snapshot = isThrough ? null : 'rest';
+    } else {
+      const removed = [...connection.removed];
+      for (const raceId of removed) subscription.shown?.delete(raceId);
+      connection.removed.clear();
+      connection.sink.send(`{"type":"delta","seq":${connection.seq},"removed":${JSON.stringify(removed)},${tail}`, resume);
+    }
+    connection.lastSentAtMs = nowMs;
+    if (!isThrough && !connection.closed) {
+      // The rest of a snapshot need not keep to 4 Hz: the client's own speed paces it.
+      connection.scheduled = true;
+      serveSoon(connection);
+    } else if (connection.removed.size > 0) schedule(connection);
+  }
+
+  /** Whether the client is too far behind to be written to; it is asked again at the next tick, or closed. */
+  function isSlow(connection: Connection): boolean {
+    const buffered = connection.sink.bufferedBytes();
+    if (buffered <= SKIP_BYTES) {
+      connection.slowSinceMs = null;
+      return false;
+    }
+    const nowMs = clock.nowMs();
+    connection.slowSinceMs ??= nowMs;
+    if (buffered > CLOSE_BYTES || nowMs - connection.slowSinceMs >= SLOW_MS) {
+      onSlowClose();
+      connection.seq++;
+      const message = `The client left ${buffered} bytes unread for ${nowMs - connection.slowSinceMs} ms`;
+      connection.sink.send(serialiseFrame({ type: 'error', seq: connection.seq, code: 'slow_client', message }), null);
+      connection.sink.close(closeCodes.tryAgainLater, 'slow_client');
+      drop(connection);
+      return true;
+    }
+    connection.scheduled = true;
+    serveLater(connection, TICK_MS);
+    return true;
+  }
+
+  function drop(connection: Connection): void {
+    if (connection.closed) return;
+    connection.closed = true;
+    unindex(connection);
+    connection.changed.clear();
+    connection.removed.clear();
+    soon.delete(connection);
+    connections.delete(connection);
+  }
+
+  function index(connection: Connection, filter: EtaFilter): void {
+    if (filter.race_ids === undefined) {
+      wide.add(connection);
+      return;
+    }
+    for (const raceId of filter.race_ids) {
+      const group = byRace.get(raceId);
+      if (group === undefined) byRace.set(raceId, new Set([connection]));
+      else group.add(connection);
+    }
+  }
+
+  function unindex(connection: Connection): void {
+    wide.delete(connection);
+    for (const raceId of connection.subscription?.filter.race_ids ?? []) {
+      const group = byRace.get(raceId);
+      if (group?.delete(connection) === true && group.size === 0) byRace.delete(raceId);
+    }
+  }
+
+  /** All races that may fit the filter. */
+  function candidates(filter: EtaFilter): Iterable<ViewedRace> {
+    if (filter.race_ids === undefined) return view.races();
+    return [...new Set(filter.race_ids)].map((raceId) => view.get(raceId)).filter((race) => race !== undefined);
+  }
+
+  /** Marks what changed since the token; false = the token cannot be served. */
+  function resumeFrom(connection: Connection, subscription: Subscription, token: string): boolean {
+    const point = decodeResume(token, subscription.hash, view.partitions);
+    if (point === null) return false;
+    const now = view.position();
+    // Offsets ahead of ours: another log, or a view that has not come so far.
+    if (point.etaOffsets.some((offset, p) => offset > now.etaOffsets[p]!) || point.stateOffsets.some((offset, p) => offset > now.stateOffsets[p]!)) return false;
+    const removals = view.removalsSince(point);
+    if (removals === null) return false;
+    for (const removal of removals) {
+      // The source of a race that this view never held is not known: the client drops ids it does not hold anyway.
+      if (removal.source === '' || subscription.fitsForEver(removal.raceId, removal.source)) connection.removed.add(removal.raceId);
+    }
+    for (const race of candidates(subscription.filter)) {
+      const { race_id: raceId, source } = race.facts;
+      const isChanged = race.etaOffset >= point.etaOffsets[race.partition]! || race.stateOffset >= point.stateOffsets[race.partition]!;
+      const fits = subscription.fits(race.facts);
+      if (fits) subscription.shown?.add(raceId);
+      if (!isChanged) continue;
+      connection.removed.delete(raceId);
+      if (fits) connection.changed.add(raceId);
+      else if (subscription.fitsForEver(raceId, source)) connection.removed.add(raceId);
+    }
+    return true;
+  }
+
+  const heartbeat = setInterval(() => {
+    for (const connection of connections) {
+      if (connection.sink.bufferedBytes() > SKIP_BYTES) {
+        if (!connection.scheduled) isSlow(connection);
+        continue;
+      }
+      connection.sink.ping();
+      connection.seq++;
+      const nowMs = clock.nowMs();
+      const isThrough = connection.changed.size === 0 && connection.removed.size === 0 && connection.snapshot === null;
+      const resume = isThrough && connection.subscription !== null ? encodeResume(view.position(), connection.subscription.hash) : null;
+      if (resume !== null) connection.lastTokenAtMs = nowMs;
+      connection.sink.send(serialiseFrame({ type: 'heartbeat', seq: connection.seq, at: nowMs, ...(resume === null ? {} : { resume }) }), resume);
+    }
+  }, HEARTBEAT_MS);
+
+  return {
+    open(sink) {
+      const connection: Connection = {
+        sink, seq: 0, subscription: null, changed: new Set(), removed: new Set(), snapshot: null, scheduled: false, lastSentAtMs: 0,
+        lastTokenAtMs: 0, slowSinceMs: null, subscribes: [], closed: false,
+      };
+      connections.add(connection);
+      return {
+        subscribe(filter, resume) {
+          const nowMs = clock.nowMs();
+          connection.subscribes = connection.subscribes.filter((atMs) => nowMs - atMs < SUBSCRIBE_WINDOW_MS);
+          if (connection.subscribes.length >= MAX_SUBSCRIBES) {
+            return { complaint: `At most ${MAX_SUBSCRIBES} subscribe frames in ${SUBSCRIBE_WINDOW_MS / 1_000} s` };
+          }
+          connection.subscribes.push(nowMs);
+          unindex(connection);
+          connection.changed.clear();
+          connection.removed.clear();
+          const subscription = subscriptionOf(filter);
+          connection.subscription = subscription;
+          index(connection, filter);
+          if (resume !== null && resumeFrom(connection, subscription, resume)) {
+            connection.snapshot = null;
+            connection.seq++;
+            connection.sink.send(serialiseFrame({ type: 'resumed', seq: connection.seq }), null);
+          } else {
+            connection.removed.clear();
+            connection.snapshot = 'first';
+            for (const race of candidates(filter)) if (subscription.fits(race.facts)) connection.changed.add(race.facts.race_id);
+          }
+          if (!connection.scheduled) {
+            connection.scheduled = true;
+            serveSoon(connection);
+          }
+          return { complaint: null };
+        },
+        complain(code, message) {
+          if (connection.closed) return;
+          connection.seq++;
+          connection.sink.send(serialiseFrame({ type: 'error', seq: connection.seq, code, message }), null);
+        },
+        close: () => drop(connection),
+      };
+    },
+    size: () => connections.size,
+    close() {
+      clearInterval(heartbeat);
+      if (ticker !== null) clearInterval(ticker);
+      stopListening();
+      for (const connection of connections) {
+        connection.sink.close(closeCodes.goingAway, 'The service stops');
+        drop(connection);
+      }
+    },
+  };
+}
+
+function subscriptionOf(filter: EtaFilter): Subscription {
+  const lasting = compileFilter({
+    ...(filter.race_ids === undefined ? {} : { race_ids: filter.race_ids }),
+    ...(filter.source === undefined ? {} : { source: filter.source }),
+  });
+  const canCease = filter.states !== undefined || filter.metadata !== undefined;
+  return {
+    filter,
+    hash: hashFilter(filter),
+    fits: compileFilter(filter),
+    fitsForEver: (raceId, source) => lasting({ race_id: raceId, source, state: 'running', metadata: {} }),
+    shown: canCease ? new Set() : null,
+  };
+}

@@ -1,0 +1,90 @@
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { LogRecord, PartitionReader, RecordLog } from '../ports/record-log.ts';
+import type { TopicName } from '../../topology/topics.ts';
+
+export type FollowOptions = {
+  readonly log: RecordLog;
+  readonly topic: TopicName;
+  readonly partitions: number;
+  readonly logger: Logger;
+  /** Records in offset order per partition; must be harmless when records come again. */
+  readonly onRecords: (records: readonly LogRecord[]) => Promise<void>;
+};
+
+export type Follower = {
+  /** Resolves when what the topic held at the start has been handed over; never rejects, it tries for ever. */
+  readonly caughtUp: Promise<void>;
+  /** The next offset, by partition. */
+  readonly positions: readonly number[];
+  close(): Promise<void>;
+};
+
+const RETRY_MS = 1_000;
+
+/** Reads a whole topic and goes on; a reader that breaks is opened again where it stood. */
+export function followTopic(options: FollowOptions): Follower {
+  const { log, topic, logger } = options;
+  const positions = Array.from({ length: options.partitions }, () => 0);
+  const closing = new AbortController();
+  const caughtUp = Promise.withResolvers<void>();
+  let reader: PartitionReader | null = null;
+
+  const onRecords = async (records: readonly LogRecord[]): Promise<void> => {
+    await options.onRecords(records);
+    for (const record of records) positions[record.partition] = record.offset + 1;
+  };
+
+  const run = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      try {
+        const ends = await log.endOffsets(topic);
+        if (closing.signal.aborted) return;
+        reader = log.readPartitions({
+          topic,
+          partitions: positions.map((_, partition) => partition),
+          from: (partition) => positions[partition] || 'earliest',
+          onRecords,
+        });
+        // Both are watched: one of them may reject while the other is awaited.
+        const done = reader.done;
+        done.catch(() => {});
+        await reader.caughtUp;
+        // Compaction and retention may have emptied a partition up to its end.
+        ends.forEach((end, partition) => { positions[partition] = Math.max(positions[partition] ?? 0, end); });
+        caughtUp.resolve();
+        await done;
+        if (closing.signal.aborted) return;
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        logger.warn({ topic, error: messageOf(error) }, 'The view lost its reader and opens it again');
+        await reader?.close().catch(() => {});
+      }
+      await pause(RETRY_MS, closing.signal);
+    }
+  };
+  const running = run();
+
+  return {
+    caughtUp: caughtUp.promise,
+    positions,
+    async close() {
+      closing.abort();
+      await reader?.close().catch(() => {});
+      await running;
+    },
+  };
+}
+
+/** Resolves after `ms` or when aborted. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+  });
+}

@@ -1,0 +1,14 @@
+/** What the OpenAPI document says of the service as a whole; its paths come from the routes. */
+export const openApiInfo = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Raceline',
+    description: 'Live ETAs for everything that runs. Live streams are described in asyncapi.yaml.',
+    version: '1',
+  },
+  tags: [
+    { name: 'v1', description: 'Races, updates, history and SQL in our own names' },
+    { name: 'compatible', description: 'The API of the origin, for its clients' },
+    { name: 'service', description: 'Health, readiness and metrics' },
+  ],
+};

@@ -1,0 +1,42 @@
+import { Type } from 'typebox';
+import type { App } from '../app.ts';
+import type { GatewayContext } from '../context.ts';
+
+const tags = ['service'];
+const RolesBody = Type.Object({ ready: Type.Boolean(), roles: Type.Unsafe({ type: 'object', additionalProperties: { type: 'string' } }) });
+
+/** What operators ask: is it alive, is it ready, what does it count. */
+export function serviceRoutes(app: App, context: GatewayContext): void {
+  app.get('/healthz', {
+    schema: { tags, summary: 'Alive: the process answers', response: { 200: Type.Object({ status: Type.String() }) } },
+  }, async () => ({ status: 'ok' }));
+
+  const readiness = (): { ready: boolean; roles: Record<string, string> } => {
+    const { ready, roles } = context.ready();
+    const restored = context.view.isRestored();
+    return { ready: ready && restored, roles: restored ? { ...roles } : { ...roles, gateway: 'restoring' } };
+  };
+
+  app.get('/readyz', {
+    schema: { tags, summary: 'Ready: every role of this instance runs', response: { 200: RolesBody, 503: RolesBody } },
+  }, async (_request, reply) => {
+    const report = readiness();
+    void reply.code(report.ready ? 200 : 503);
+    return report;
+  });
+
+  app.get('/health', {
+    schema: { tags: ['compatible'], summary: 'The state of the service; always 200', response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true }) } },
+  }, async () => {
+    const { ready, roles } = readiness();
+    return { service: 'Raceline', status: ready ? 'healthy' : 'critical', read_only_mode_active: false, roles, storage: { total_races: context.view.size(), warnings: [], critical_errors: [] } };
+  });
+
+  app.get('/metrics', {
+    schema: { tags, summary: 'Prometheus metrics', response: { 200: Type.Unsafe({ type: 'string' }) } },
+  }, async (_request, reply) => {
+    const text = await context.metricsText();
+    void reply.type('text/plain; version=0.0.4; charset=utf-8');
+    return text;
+  });
+}

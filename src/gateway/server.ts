@@ -1,0 +1,169 @@
+import fastifyHelmet from '@fastify/helmet';
+import fastifyRateLimit from '@fastify/rate-limit';
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import fastifyWebsocket from '@fastify/websocket';
+import fastify from 'fastify';
+import type { App } from './app.ts';
+import { createAppender } from './appender.ts';
+import type { GatewayContext, GatewayDeps } from './context.ts';
+import { crossOriginHeaders, isOwnOrigin, originRefused, preflightHeaders } from './cross-origin.ts';
+import { answerErrors } from './errors-to-answers.ts';
+import { eventStreamRoutes } from './event-stream.ts';
+import { createFanout } from './fanout.ts';
+import { failure } from './failures.ts';
+import { firstEtas } from './first-eta.ts';
+import { openApiInfo } from './openapi.ts';
+import { pendingWrites } from './pending.ts';
+import { adapterRoutes } from './routes/adapters.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { historicRoutes } from './routes/historic.ts';
+import { liveRoutes } from './routes/live.ts';
+import { raceRoutes } from './routes/races.ts';
+import { serviceRoutes } from './routes/service.ts';
+import { sqlRoutes } from './routes/sql.ts';
+import { updateRoutes } from './routes/updates.ts';
+import { MAX_PAYLOAD_BYTES, socketRoutes } from './socket.ts';
+import { validatorCompiler } from './validation.ts';
+import { openView } from './view.ts';
+
+export type { GatewayDeps, GatewayHooks, GatewayOptions } from './context.ts';
+
+export type Gateway = {
+  /** `http://host:port`. */
+  readonly address: string;
+  /** Closes streams with 1001, lets requests in hand finish, stops reading. Idempotent. */
+  close(): Promise<void>;
+};
+
+const BODY_LIMIT = 1024 * 1024;
+const SWEEP_MS = 30_000;
+const PAGE_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'";
+const CLOSE_LIMIT_MS = 5_000;
+
+/**
+ * Starts the gateway; resolves when it listens. The live view is restored meanwhile: until then the routes that need it
+ * answer 503 `not_ready`, and so does /readyz.
+ */
+export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
+  const { app, close } = await buildGateway(deps);
+  try {
+    await app.listen({ host: deps.host, port: deps.port });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const bound = app.server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : deps.port;
+  return { address: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, close };
+}
+
+/** The gateway without its listener: what the OpenAPI document is made from. */
+export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; close(): Promise<void> }> {
+  const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
+  const { rateLimitPerSec = 2_000, allowedOrigins = [], maxConnections = 12_000 } = options;
+  const view = await openView({ log, codec, clock, logger });
+  const partitions = await log.partitionCount('race-updates');
+  const pending = pendingWrites(view, clock);
+  const waiting = firstEtas(view, () => clock.nowMs());
+  const updates = createAppender(log, 'race-updates', partitions);
+  const fanout = createFanout({ view, clock, onSlowClose: () => hooks.onSlowClose?.() });
+  const sweeper = setInterval(() => {
+    view.sweep();
+    pending.sweep();
+  }, SWEEP_MS);
+  const context: GatewayContext = {
+    log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, view, pending, updates, firstEtas: waiting, partitions,
+  };
+
+  const app: App = fastify({
+    bodyLimit: BODY_LIMIT,
+    // A client that drips its request holds a socket no longer than this.
+    requestTimeout: 60_000,
+    keepAliveTimeout: 75_000,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 1_000, ignoreTrailingSlash: false },
+    frameworkErrors: (error, _request, reply) => {
+      const refused = failure('invalid_request', error.message);
+      reply.raw.writeHead(refused.status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(refused.body));
+      void reply.hijack();
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  // Answers are what the handlers return, field by field in their order; their schemas are for readers.
+  app.setSerializerCompiler(() => (value) => typeof value === 'string' ? value : JSON.stringify(value));
+  // What a page of any site may send without asking first must not be taken for JSON.
+  app.removeContentTypeParser('text/plain');
+  answerErrors(app, logger);
+
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.headers.origin === undefined) return;
+    const foreign = crossOriginHeaders(request.headers, allowedOrigins);
+    if (foreign !== null) void reply.headers(foreign);
+    if (request.method === 'OPTIONS' || (request.method !== 'GET' && request.method !== 'HEAD')) {
+      if (!isOwnOrigin(request.headers, allowedOrigins)) throw originRefused(request.headers);
+    }
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    hooks.onRequest?.(request.method, request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime);
+  });
+
+  // On a loopback address every client is this machine: there is nobody to keep apart.
+  if (rateLimitPerSec > 0 && !isLoopback(deps.host)) {
+    await app.register(fastifyRateLimit, {
+      max: rateLimitPerSec,
+      timeWindow: 1_000,
+      allowList: (request) => isLoopback(request.ip),
+      errorResponseBuilder: (_request, { max }) => failure('rate_limited', `At most ${max} requests a second from one address`),
+    });
+  }
+  await app.register(fastifyHelmet, {
+    // Plain HTTP on the inside: whoever puts TLS in front sets it there.
+    strictTransportSecurity: false,
+    // Only pages need one, and helmet writes it anew for each request.
+    contentSecurityPolicy: false,
+  });
+  await app.register(fastifySwagger, { openapi: openApiInfo });
+  await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
+  await app.register(fastifyWebsocket, {
+    options: { maxPayload: MAX_PAYLOAD_BYTES },
+    preClose: (done) => {
+      // Before the listener closes: clients learn why, and go to another gateway.
+      fanout.close();
+      app.websocketServer.close(() => done());
+    },
+  });
+
+  app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
+  for (const routes of [raceRoutes, liveRoutes, historicRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, serviceRoutes]) {
+    await app.register(async (scope) => routes(scope as App, context));
+  }
+  const socketOptions = {
+    fanout, view, maxConnections, allowedOrigins,
+    onOpen: () => hooks.onSocketOpen?.(),
+    onClose: () => hooks.onSocketClose?.(),
+  };
+  await app.register(async (scope) => {
+    socketRoutes(scope as App, socketOptions);
+    eventStreamRoutes(scope as App, socketOptions);
+  });
+
+  let closing: Promise<void> | null = null;
+  const closeAll = async (): Promise<void> => {
+    clearInterval(sweeper);
+    waiting.close();
+    fanout.close();
+    // Requests in hand get this long; one that waits for its client's next byte would hold everything.
+    const limit = setTimeout(() => app.server.closeAllConnections(), CLOSE_LIMIT_MS);
+    await app.close();
+    clearTimeout(limit);
+    await updates.drain();
+    await view.close();
+  };
+  return { app, close: () => closing ??= closeAll() };
+}
+
+function isLoopback(address: string): boolean {
+  return address === 'localhost' || address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.');
+}

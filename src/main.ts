@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { partitionCounts, topics } from '../topology/topics.ts';
+import { createCodec } from './adapters/avro/codec.ts';
+import { confluentRegistry } from './adapters/avro/confluent-registry.ts';
+import { embeddedRegistry } from './adapters/avro/embedded-registry.ts';
+import { openHistoryStore } from './adapters/clickhouse/history-store.ts';
+import { openKafkaLog } from './adapters/kafka/kafka-log.ts';
+import { openLocalLog } from './adapters/local-log/local-log.ts';
+import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
+import { readConfig, type Config } from './config.ts';
+import { messageOf } from './errors.ts';
+import { startGateway } from './gateway/server.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Codec } from './ports/codec.ts';
+import type { HistoryStore } from './ports/history-store.ts';
+import type { Logger } from './ports/logger.ts';
+import type { RecordLog, TopicDefinition } from './ports/record-log.ts';
+import { runHistorian } from './runtime/historian.ts';
+import { runLearner } from './runtime/learner.ts';
+import { createMetrics } from './runtime/metrics.ts';
+import { runPipeline } from './runtime/pipeline.ts';
+import { createReadiness } from './runtime/readiness.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export type Service = {
+  /** Of the gateway, `http://host:port`; empty when this instance has no gateway. */
+  readonly address: string;
+  /** Stops fetching, finishes what is in hand, closes the engines. Idempotent. */
+  close(): Promise<void>;
+};
+
+const systemClock: Clock = { nowMs: () => Date.now() };
+
+/** Starts every configured role in this process; resolves when each of them runs. */
+export async function startService(env: Env): Promise<Service> {
+  const config = readConfig(env);
+  const logger = createLogger(config);
+  const metrics = createMetrics(config.maxSourceLabels);
+  const readiness = createReadiness(config.roles);
+  const closers: { readonly name: string; readonly close: () => Promise<void> }[] = [];
+  const onClose = (name: string, close: () => Promise<void>): void => {
+    closers.unshift({ name, close });
+  };
+
+  let closing: Promise<void> | null = null;
+  async function closeAll(): Promise<void> {
+    readiness.stopping();
+    for (const { name, close } of closers) {
+      await close().catch((error: unknown) => logger.error({ error: messageOf(error) }, `Could not close ${name}`));
+    }
+  }
+  const close = (): Promise<void> => (closing ??= closeAll());
+
+  try {
+    const { log, codec } = await openEngines(config, logger);
+    onClose('the record log', () => log.close());
+    await log.ensureTopics(topicDefinitions(config));
+    await codec.register();
+
+    const needsHistory = config.roles.includes('historian') || (config.roles.includes('gateway') && config.clickhouse.url !== null);
+    let history: HistoryStore | null = null;
+    if (needsHistory) {
+      history = await openHistoryStore({
+        config: config.clickhouse, dataDir: config.dataDir, historyTtlDays: config.historyTtlDays, logger, onInsert: metrics.onInsert,
+      });
+      const store = history;
+      onClose('ClickHouse', () => store.close());
+    }
+
+    let address = '';
+    if (config.roles.includes('gateway')) {
+      const gateway = await startGateway({
+        host: config.host, port: config.port, log, codec, history, clock: systemClock, logger,
+        ready: () => readiness.report(),
+        metricsText: () => metrics.registry.metrics(),
+        hooks: { onRequest: metrics.onRequest },
+      });
+      address = gateway.address;
+      onClose('the gateway', () => gateway.close());
+      readiness.running('gateway');
+    }
+    if (history !== null && config.roles.includes('historian')) {
+      await history.migrate();
+      const historian = await runHistorian({ log, codec, store: history, clock: systemClock, logger, hooks: { onInsertFailure: metrics.onInsertFailure } });
+      onClose('the historian', () => historian.close());
+      readiness.running('historian');
+    }
+    if (config.roles.includes('pipeline')) {
+      const learner = await runLearner({ log, codec, clock: systemClock, logger, onFolded: metrics.onHistory });
+      onClose('the learner', () => learner.close());
+      const pipeline = await runPipeline({
+        log, codec, learner, clock: systemClock, logger, hooks: metrics.pipelineHooks,
+        finishedTtlMs: config.finishedTtlHours * 3_600_000, writerId: randomUUID(),
+      });
+      metrics.observePipeline(pipeline);
+      onClose('the pipeline', () => pipeline.close());
+      readiness.running('pipeline');
+    }
+    return { address, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Opens the configured log and registers the schemas, without starting a role: for commands that produce or look. */
+export async function openLog(env: Env): Promise<{ readonly log: RecordLog; readonly codec: Codec; readonly topics: readonly TopicDefinition[] }> {
+  const config = readConfig(env);
+  const { log, codec } = await openEngines(config, createLogger(config));
+  await codec.register();
+  return { log, codec, topics: topicDefinitions(config) };
+}
+
+/** The codec without a registry: for commands that need no engine. */
+export function embeddedCodec(): Codec {
+  return createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
+}
+
+async function openEngines(config: Config, logger: Logger): Promise<{ log: RecordLog; codec: Codec }> {
+  const log = config.kafka === null ? openEmbeddedLog(config, logger)
+    : await openKafkaLog({ config: config.kafka, topicPrefix: config.topicPrefix, clientId: 'raceline', logger });
+  const registry = config.registry === null ? embeddedRegistry() : confluentRegistry({ ...config.registry, logger });
+  return { log, codec: createCodec({ registry, etaFormat: config.etaFormat, topicPrefix: config.kafka === null ? '' : config.topicPrefix, logger }) };
+}
+
+function openEmbeddedLog(config: Config, logger: Logger): RecordLog {
+  mkdirSync(config.dataDir, { recursive: true });
+  return openLocalLog({ storage: sqliteStorage({ path: join(config.dataDir, 'log.db') }), clock: systemClock, logger });
+}
+
+function topicDefinitions(config: Config): TopicDefinition[] {
+  const counts = config.kafka === null ? partitionCounts.embedded : { ...partitionCounts.kafka, races: config.kafka.partitions };
+  return topics.map(({ name, partitions, cleanup, retentionMs, minCompactionLagMs }) => ({ name, partitions: counts[partitions], cleanup, retentionMs, minCompactionLagMs }));
+}
+
+/** Structured logs on stderr, so that stdout stays for results; secrets are cut out wherever they stand. */
+function createLogger(config: Config): Logger {
+  return pino(
+    { level: config.logLevel, redact: { paths: ['password', '*.password', 'sasl', '*.sasl', 'headers.authorization', '*.headers.authorization'], censor: '[redacted]' } },
+    pino.destination({ dest: 2, sync: false }),
+  );
+}

@@ -1,0 +1,33 @@
+import { mergeMap, type OperatorFunction } from 'rxjs';
+import { finishedRace, stageFacts } from '../forecast/finished-race.ts';
+import type { HistoryRecord, Origin } from '../forecast/history-record.ts';
+import type { RaceStore } from '../ports/state-store.ts';
+import { isFinished } from '../race/state.ts';
+import type { FoldedItem, HistoryItem, RevisedItem } from './items.ts';
+
+/**
+ * What race-history must learn of an input: stages that ended, a finish, a correction, a race forgotten.
+ * Each record is numbered by the input that caused it, so that it teaches and counts once however often it is sent.
+ */
+export function recordHistory(store: RaceStore): OperatorFunction<RevisedItem | FoldedItem, HistoryItem> {
+  const nextOrigin = (): Origin => {
+    const { position } = store;
+    return { epoch: position.epoch, partition: position.partition, offset: position.applied_offset, index: position.history_index++ };
+  };
+  return mergeMap((item): Iterable<HistoryItem> => {
+    const records: HistoryRecord[] = [];
+    if (item.kind === 'forgotten' && item.race !== undefined) {
+      const { race_id, source } = item.race;
+      records.push({ kind: 'Forget', value: { origin: nextOrigin(), source, race_id, at: item.record.appendedAtMs } });
+    }
+    if (item.kind === 'revised') {
+      const { race, changed: { change } } = item;
+      if (change.finishedStages.length > 0 && !isFinished(race.state)) {
+        const facts = stageFacts(race, change.finishedStages, nextOrigin);
+        if (facts !== null) records.push({ kind: 'StageFacts', value: facts });
+      }
+      if (change.finished || change.corrected) records.push({ kind: 'FinishedRace', value: finishedRace(race, nextOrigin()) });
+    }
+    return records.map((record): HistoryItem => ({ kind: 'history', record }));
+  });
+}

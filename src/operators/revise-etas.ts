@@ -1,0 +1,25 @@
+import { map, type OperatorFunction } from 'rxjs';
+import { revise } from '../forecast/revise.ts';
+import { nextWakeAtMs } from '../forecast/wake.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { RaceStore } from '../ports/state-store.ts';
+import type { ForecastItem } from './issue-forecasts.ts';
+import type { RevisedItem } from './items.ts';
+
+export type ReviseOptions = { readonly store: RaceStore; readonly clock: Clock; readonly finishedTtlMs: number };
+
+/** Forecasts to revisions: publishes when it is worth it, and sets when the race is next looked at. */
+export function reviseEtas({ store, clock, finishedTtlMs }: ReviseOptions): OperatorFunction<ForecastItem, RevisedItem> {
+  return map(({ changed, forecast, modelVersion }): RevisedItem => {
+    const nowMs = clock.nowMs();
+    const revision = changed.isHistory ? null : revise(
+      changed.race, forecast,
+      { reason: changed.change.reason, significant: changed.change.significant, eventAtMs: changed.asOfMs },
+      { nowMs, modelVersion },
+    );
+    const race = revision?.race ?? changed.race;
+    const woken = { ...race, wake_at: nextWakeAtMs(race, { finishedTtlMs, nowMs }) };
+    store.put(woken);
+    return { kind: 'revised', changed, race: woken, eta: revision?.eta ?? null };
+  });
+}

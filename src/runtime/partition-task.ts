@@ -1,0 +1,215 @@
+import { AppError } from '../errors.ts';
+import { sourceOf } from '../forecast/history-record.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Codec } from '../ports/codec.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { NewRecord, RecordBatch, RecordLog } from '../ports/record-log.ts';
+import { partitionOfKey } from '../race/partition.ts';
+import { positionKey } from '../race/position-key.ts';
+import { approximateStateBytes } from '../race/state-size.ts';
+import { appendInChunks } from './append-in-chunks.ts';
+import { deadLetterRecord } from './dead-letters.ts';
+import type { PipelineHooks } from './hooks.ts';
+import { PartitionGraph, type GraphOptions, type GraphOutputs } from './partition-graph.ts';
+import type { PartitionStore } from './race-store.ts';
+
+/** Inputs in one slice at most: bounds what a crash repeats, and how long the event loop is held. */
+const SLICE_RECORDS = 250;
+/** Wake-ups in one slice at most. */
+const SLICE_WAKE_UPS = 250;
+/** Leaves room for the totals and framing in one send, so that a slice's changelog is all there or not at all. */
+const SLICE_STATE_BYTES = 600_000;
+
+export const WRITER_HEADER = 'writer';
+
+export type TaskOptions = GraphOptions & {
+  readonly partition: number;
+  readonly historyPartitions: number;
+  readonly log: RecordLog;
+  readonly codec: Codec;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly hooks: PipelineHooks;
+  readonly store: PartitionStore;
+  /** Names this instance in the changelog. */
+  readonly writerId: string;
+  /** The offset that race-updates' next record had when the partition was restored. */
+  readonly endOffset: number;
+  readonly commit: (nextOffset: number) => Promise<void>;
+};
+
+type Slice = { readonly outputs: GraphOutputs; readonly changelog: NewRecord[]; readonly nextOffset: number; outputsSent: boolean };
+
+/**
+ * One partition in service: slices of inputs through the graph, then outputs, then changelog, then commit.
+ *
+ * **Delivery.** A slice that could not be sent is kept and sent again before anything else, so the state in memory
+ * never runs ahead of what is logged by more than that one slice. After `stop` nothing more is sent.
+ */
+export class PartitionTask {
+  readonly #options: TaskOptions;
+  readonly #graph: PartitionGraph;
+  #unsent: Slice | null = null;
+  #endOffset: number;
+  #lastCommit: Promise<void> = Promise.resolve();
+  #tail: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: TaskOptions) {
+    this.#options = options;
+    this.#graph = new PartitionGraph(options);
+    this.#endOffset = options.endOffset;
+  }
+
+  get store(): PartitionStore {
+    return this.#options.store;
+  }
+
+  /** Everything appended so far is applied: only then may the wall clock speak. */
+  get isCaughtUp(): boolean {
+    return this.store.position.applied_offset + 1 >= this.#endOffset;
+  }
+
+  get lag(): number {
+    return Math.max(0, this.#endOffset - this.store.position.applied_offset - 1);
+  }
+
+  process(batch: RecordBatch): Promise<void> {
+    return this.#exclusively(async () => {
+      const { codec, hooks } = this.#options;
+      this.#endOffset = Math.max(this.#endOffset, batch.endOffset);
+      await this.#sendUnsent();
+      await codec.prepare('race-updates', batch.records.map((record) => record.value));
+      let stateBytes = 0;
+      let sliceStart = 0;
+      const startedAt = performance.now();
+      for (const [index, record] of batch.records.entries()) {
+        if (this.#stopped || batch.signal.aborted) return;
+        this.#graph.accept(record);
+        const race = record.key === null ? undefined : this.store.get(record.key.toString('utf8'));
+        if (race !== undefined) stateBytes += approximateStateBytes(race);
+        if (index - sliceStart + 1 >= SLICE_RECORDS || stateBytes >= SLICE_STATE_BYTES) {
+          await this.#flush();
+          stateBytes = 0;
+          sliceStart = index + 1;
+        }
+      }
+      await this.#flush();
+      hooks.onBatch(this.#options.partition, batch.records.length, performance.now() - startedAt);
+    });
+  }
+
+  /** Runs what is due; does nothing while the partition lags. */
+  runWakeUps(): Promise<void> {
+    return this.#exclusively(async () => {
+      await this.#sendUnsent();
+      while (!this.#stopped && this.isCaughtUp) {
+        const count = this.#graph.wake(this.#options.clock.nowMs(), SLICE_WAKE_UPS);
+        if (count === 0) return;
+        await this.#flush();
+      }
+    });
+  }
+
+  get hasDueWakeUps(): boolean {
+    const dueMs = this.store.nextDueMs();
+    return dueMs !== null && dueMs <= this.#options.clock.nowMs() && this.isCaughtUp;
+  }
+
+  /** Writes the given keys and the totals to the changelog again, as they stand here: the answer to a foreign writer. */
+  assertOwnership(raceIds: Iterable<string>): Promise<void> {
+    return this.#exclusively(async () => {
+      await this.#sendUnsent();
+      for (const raceId of raceIds) this.store.touch(raceId);
+      await this.#flush(true);
+    });
+  }
+
+  /** Waits for the slice in hand and the last commit. */
+  drain(): Promise<void> {
+    return this.#exclusively(async () => {
+      await this.#sendUnsent();
+      await this.#lastCommit;
+    });
+  }
+
+  /** The partition is lost: drops what is in hand. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #flush(evenIfUnchanged = false): Promise<void> {
+    const { store } = this.#options;
+    const { position } = store;
+    position.at = this.#options.clock.nowMs();
+    if (!evenIfUnchanged && this.#graph.outputCount === 0 && store.changedCount === 0 && position.applied_offset + 1 === this.#committedUpTo) return;
+    this.#unsent = { outputs: this.#graph.takeOutputs(), changelog: this.#changelogRecords(), nextOffset: position.applied_offset + 1, outputsSent: false };
+    await this.#sendUnsent();
+  }
+
+  #committedUpTo = -1;
+
+  async #sendUnsent(): Promise<void> {
+    const slice = this.#unsent;
+    if (slice === null) return;
+    if (this.#stopped) throw new AppError('partition_lost', `Partition ${this.#options.partition} of race-updates belongs to another instance now`);
+    const { log, partition, commit, hooks } = this.#options;
+    if (!slice.outputsSent) {
+      await this.#sendOutputs(slice.outputs);
+      slice.outputsSent = true;
+    }
+    if (this.#stopped) return;
+    await appendInChunks(log, 'race-states', partition, slice.changelog);
+    this.#unsent = null;
+    hooks.onSlice(slice.outputs, this.store.position);
+    if (this.#stopped || slice.nextOffset === this.#committedUpTo) return;
+    this.#committedUpTo = slice.nextOffset;
+    // Not awaited: a commit that is lost only makes the next owner read, and skip, what the changelog has already.
+    this.#lastCommit = commit(slice.nextOffset).catch((error: unknown) => {
+      this.#committedUpTo = -1;
+      if (!(error instanceof AppError && error.code === 'partition_lost')) {
+        this.#options.logger.warn({ partition, error }, 'Commit failed; the next one makes up for it');
+      }
+    });
+  }
+
+  async #sendOutputs({ etas, history, deadLetters, reroutes }: GraphOutputs): Promise<void> {
+    const { log, codec, partition, historyPartitions } = this.#options;
+    const sends: Promise<void>[] = [];
+    const etaRecords = etas.map(({ eta }) => ({ key: Buffer.from(eta.race_id), value: codec.encode('eta-updates', eta) }));
+    sends.push(appendInChunks(log, 'eta-updates', partition, etaRecords));
+    const historyByPartition = new Map<number, NewRecord[]>();
+    for (const record of history) {
+      const key = Buffer.from(sourceOf(record));
+      pushTo(historyByPartition, partitionOfKey(key, historyPartitions), { key, value: codec.encode('race-history', record.value, record.kind) });
+    }
+    for (const [target, records] of historyByPartition) sends.push(appendInChunks(log, 'race-history', target, records));
+    const reroutesByPartition = new Map<number, NewRecord[]>();
+    for (const { record, partition: target } of reroutes) pushTo(reroutesByPartition, target, { key: record.key, value: record.value, headers: record.headers });
+    for (const [target, records] of reroutesByPartition) sends.push(appendInChunks(log, 'race-updates', target, records));
+    sends.push(appendInChunks(log, 'dead-letters', 0, deadLetters.map(({ record, rejection }) => deadLetterRecord(record, rejection))));
+    await Promise.all(sends);
+  }
+
+  #changelogRecords(): NewRecord[] {
+    const { codec, partition, writerId } = this.#options;
+    const headers = [[WRITER_HEADER, Buffer.from(writerId)]] as const;
+    const records: NewRecord[] = this.store.takeChanges().map(({ raceId, race }) => ({
+      key: Buffer.from(raceId), value: race === null ? null : codec.encode('race-states', race, 'RaceState'), headers,
+    }));
+    records.push({ key: Buffer.from(positionKey(partition)), value: codec.encode('race-states', this.store.position, 'PartitionState'), headers });
+    return records;
+  }
+
+  #exclusively(work: () => Promise<void>): Promise<void> {
+    const done = this.#tail.then(work);
+    this.#tail = done.catch(() => undefined);
+    return done;
+  }
+}
+
+function pushTo(map: Map<number, NewRecord[]>, key: number, record: NewRecord): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [record]);
+  else list.push(record);
+}

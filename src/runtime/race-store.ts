@@ -1,0 +1,122 @@
+import TinyQueue from 'tinyqueue';
+import type { RaceStore } from '../ports/state-store.ts';
+import type { PartitionState, RaceState } from '../race/state.ts';
+
+type DueTime = { readonly atMs: number; readonly raceId: string };
+
+export function initialPosition(partition: number): PartitionState {
+  return {
+    partition, epoch: 0, applied_offset: -1, history_index: 0, read: 0, applied: 0, late: 0, duplicate: 0,
+    forgotten: 0, rejected: 0, rerouted: 0, skipped: 0, at: 0,
+  };
+}
+
+/**
+ * The store `races` of one partition: a Map, the keys that changed since the changelog was written, a heap of
+ * due times, and an undo list that takes back a record whose processing failed half-way.
+ */
+export class PartitionStore implements RaceStore {
+  position: PartitionState;
+  readonly #races = new Map<string, RaceState>();
+  readonly #changed = new Set<string>();
+  #dueTimes = new TinyQueue<DueTime>([], (a, b) => a.atMs - b.atMs);
+  #undo: { raceId: string; before: RaceState | undefined }[] = [];
+  #positionBefore: PartitionState | null = null;
+
+  constructor(position: PartitionState) {
+    this.position = position;
+  }
+
+  get size(): number {
+    return this.#races.size;
+  }
+
+  get(raceId: string): RaceState | undefined {
+    return this.#races.get(raceId);
+  }
+
+  values(): IterableIterator<RaceState> {
+    return this.#races.values();
+  }
+
+  put(race: RaceState): void {
+    const before = this.#races.get(race.race_id);
+    this.#undo.push({ raceId: race.race_id, before });
+    this.#races.set(race.race_id, race);
+    this.#changed.add(race.race_id);
+    if (race.wake_at !== null && race.wake_at !== before?.wake_at) this.#arm(race.wake_at, race.race_id);
+  }
+
+  delete(raceId: string): void {
+    this.#undo.push({ raceId, before: this.#races.get(raceId) });
+    this.#races.delete(raceId);
+    this.#changed.add(raceId);
+  }
+
+  /** Takes a restored row: not a change. */
+  load(race: RaceState): void {
+    this.#races.set(race.race_id, race);
+    if (race.wake_at !== null) this.#arm(race.wake_at, race.race_id);
+  }
+
+  /** Marks a key to be logged again as it stands. */
+  touch(raceId: string): void {
+    this.#changed.add(raceId);
+  }
+
+  begin(): void {
+    this.#undo.length = 0;
+    this.#positionBefore = { ...this.position };
+  }
+
+  /** Takes back everything since `begin`. */
+  rollback(): void {
+    for (const { raceId, before } of this.#undo.reverse()) {
+      if (before === undefined) this.#races.delete(raceId);
+      else this.load(before);
+    }
+    this.#undo.length = 0;
+    if (this.#positionBefore !== null) Object.assign(this.position, this.#positionBefore);
+  }
+
+  /** The keys to log, with null for those that are gone; forgets that they changed. */
+  takeChanges(): { raceId: string; race: RaceState | null }[] {
+    const changes = [...this.#changed].map((raceId) => ({ raceId, race: this.#races.get(raceId) ?? null }));
+    this.#changed.clear();
+    return changes;
+  }
+
+  get changedCount(): number {
+    return this.#changed.size;
+  }
+
+  nextDueMs(): number | null {
+    return this.#dueTimes.peek()?.atMs ?? null;
+  }
+
+  /** Race ids whose wake-up is due, at most `limit`; each is handed out once. */
+  takeDue(nowMs: number, limit: number): string[] {
+    const due: string[] = [];
+    while (due.length < limit) {
+      const top = this.#dueTimes.peek();
+      if (top === undefined || top.atMs > nowMs) break;
+      this.#dueTimes.pop();
+      // Entries of a due time that was moved since are stale.
+      if (this.#races.get(top.raceId)?.wake_at === top.atMs) due.push(top.raceId);
+    }
+    return due;
+  }
+
+  #arm(atMs: number, raceId: string): void {
+    this.#dueTimes.push({ atMs, raceId });
+    if (this.#dueTimes.length > 1_000 + 4 * this.#races.size) this.#dropStale();
+  }
+
+  #dropStale(): void {
+    const live: DueTime[] = [];
+    for (const race of this.#races.values()) {
+      if (race.wake_at !== null) live.push({ atMs: race.wake_at, raceId: race.race_id });
+    }
+    this.#dueTimes = new TinyQueue(live, (a, b) => a.atMs - b.atMs);
+  }
+}

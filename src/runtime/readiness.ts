@@ -1,0 +1,25 @@
+import type { RoleName } from '../../topology/topology.ts';
+
+export type ReadinessReport = { readonly ready: boolean; readonly roles: Record<string, string> };
+
+export type Readiness = {
+  running(role: RoleName): void;
+  stopping(): void;
+  report(): ReadinessReport;
+};
+
+/** Which roles run: /readyz answers 200 once each of them does, and no longer when the service stops. */
+export function createReadiness(roles: readonly RoleName[]): Readiness {
+  const states = new Map<RoleName, string>(roles.map((role) => [role, 'starting']));
+  return {
+    running(role) {
+      states.set(role, 'running');
+    },
+    stopping() {
+      for (const role of roles) states.set(role, 'stopping');
+    },
+    report() {
+      return { ready: [...states.values()].every((state) => state === 'running'), roles: Object.fromEntries(states) };
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { buildGateway } from '../../../src/gateway/server.ts';
+import { closeCodes } from '../../../src/bridge/frames.ts';
+import { etaViewOf, factsOf, raceViewOf } from '../../../src/gateway/facts.ts';
+import { etaUpdate, openEngines, raceState } from './harness.ts';
+
+test('schemas/openapi.json is what the routes say (write it anew with vitest -u)', async () => {
+  const engines = await openEngines();
+  const logger = { debug() {}, info() {}, warn() {}, error() {} };
+  const { app, close } = await buildGateway({
+    host: '127.0.0.1', port: 0, ...engines, history: null, clock: { nowMs: () => Date.now() }, logger,
+    ready: () => ({ ready: true, roles: {} }), metricsText: async () => '',
+  });
+  await app.ready();
+  await expect(`${JSON.stringify(app.swagger(), null, 2)}\n`).toMatchFileSnapshot('../../../schemas/openapi.json');
+  await close();
+  await engines.log.close();
+});
+
+test('schemas/asyncapi.yaml names every frame, close code and field', async () => {
+  const text = await readFile(new URL('../../../schemas/asyncapi.yaml', import.meta.url), 'utf8');
+  for (const type of ['subscribe', 'snapshot', 'delta', 'heartbeat', 'resumed', 'error']) expect(text).toContain(`type: { const: ${type} }`);
+  for (const code of Object.values(closeCodes)) expect(text).toContain(String(code));
+  const eta = etaViewOf(etaUpdate({ race_id: 'a' }));
+  const fields = [...Object.keys(raceViewOf(factsOf(raceState({ race_id: 'a' })), eta)), ...Object.keys(eta)];
+  for (const field of fields) expect(text).toMatch(new RegExp(`^ +${field}:`, 'm'));
+});

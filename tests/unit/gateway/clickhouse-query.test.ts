@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest';
+import { bindParameters, splitFormat } from '../../../src/gateway/clickhouse-query.ts';
+
+describe('splitFormat()', () => {
+  test.each([
+    ['SELECT 1', 'SELECT 1', null],
+    ['SELECT 1 FORMAT JSONEachRow', 'SELECT 1', 'JSONEachRow'],
+    ['SELECT 1\nformat CSV;\n', 'SELECT 1', 'CSV'],
+    ['SELECT 1 FORMAT CSV -- so', 'SELECT 1', 'CSV'],
+    ["SELECT ' FORMAT CSV'", "SELECT ' FORMAT CSV'", null],
+    ['SELECT 1 -- FORMAT CSV', 'SELECT 1 -- FORMAT CSV', null],
+    ['SELECT 1 AS format', 'SELECT 1 AS format', null],
+  ])('reads %j', (sql, rest, format) => {
+    expect(splitFormat(sql)).toEqual({ sql: rest, format });
+  });
+});
+
+describe('bindParameters()', () => {
+  test.each([
+    ['SELECT {n:UInt32}', { n: '5' }, 'SELECT 5'],
+    ['SELECT {n:UInt32}', { n: '5; DROP TABLE x' }, "SELECT CAST('5; DROP TABLE x' AS UInt32)"],
+    ['SELECT {s:String}', { s: "it's" }, "SELECT CAST('it\\'s' AS String)"],
+    ['SELECT {s:String}', { s: "\\' OR 1" }, "SELECT CAST('\\' OR 1' AS String)"],
+    ['SELECT {s:String}', { s: '\\\\' }, "SELECT CAST('\\\\' AS String)"],
+    ['SELECT {s:Nullable(String)}', { s: '\\N' }, 'SELECT CAST(NULL AS Nullable(String))'],
+    ['SELECT * FROM {t:Identifier}', { t: 'a`b' }, 'SELECT * FROM `a\\`b`'],
+    ["SELECT '{n:UInt32}', {n:UInt32} -- {n:UInt32}", { n: '1' }, "SELECT '{n:UInt32}', 1 -- {n:UInt32}"],
+    ["SELECT map('a', 1), {a: 1}", {}, "SELECT map('a', 1), {a: 1}"],
+  ])('binds %j', (sql, values, bound) => {
+    expect(bindParameters(sql, values as Record<string, string>)).toEqual({ sql: bound });
+  });
+
+  test('names what is missing, and takes nothing from the prototype', () => {
+    expect(bindParameters('SELECT {a:String}', {})).toEqual({ missing: 'a' });
+    expect(bindParameters('SELECT {toString:String}', {})).toEqual({ missing: 'toString' });
+  });
+});

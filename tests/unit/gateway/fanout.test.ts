@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ServerFrame } from '../../../src/bridge/frames.ts';
+import { CLOSE_BYTES, createFanout, SKIP_BYTES, SLOW_MS, type Fanout, type FrameSink } from '../../../src/gateway/fanout.ts';
+import { openView, type RaceLiveView } from '../../../src/gateway/view.ts';
+import { etaUpdate, openEngines, pipelineWriter, raceState, until, type Engines } from '../../integration/gateway/harness.ts';
+
+const logger = { debug() {}, info() {}, warn() {}, error() {} };
+let engines: Engines;
+let view: RaceLiveView;
+let fanout: Fanout;
+let nowMs = 0;
+let slowCloses = 0;
+
+beforeEach(async () => {
+  nowMs = Date.now();
+  slowCloses = 0;
+  engines = await openEngines();
+  const clock = { nowMs: () => nowMs };
+  view = await openView({ ...engines, clock, logger });
+  await view.restored;
+  fanout = createFanout({ view, clock, onSlowClose: () => { slowCloses++; } });
+});
+afterEach(async () => {
+  fanout.close();
+  await view.close();
+  await engines.log.close();
+});
+
+/** A client that has left `buffered` bytes unread. */
+function client(): FrameSink & { buffered: number; frames: ServerFrame[]; closed: number[] } {
+  const sink = {
+    buffered: 0, frames: [] as ServerFrame[], closed: [] as number[],
+    send: (text: string) => { sink.frames.push(JSON.parse(text)); },
+    bufferedBytes: () => sink.buffered,
+    ping() {},
+    close: (code: number) => { sink.closed.push(code); },
+  };
+  return sink;
+}
+
+async function revise(revision: number): Promise<void> {
+  await pipelineWriter(engines).eta(etaUpdate({ race_id: 'a', revision }));
+  await until(() => view.get('a')?.eta?.revision === revision);
+}
+
+async function subscribed(): Promise<ReturnType<typeof client>> {
+  await pipelineWriter(engines).state(raceState({ race_id: 'a' }));
+  await until(() => view.get('a') !== undefined);
+  const sink = client();
+  fanout.open(sink).subscribe({}, null);
+  await until(() => sink.frames.length === 1);
+  return sink;
+}
+
+describe('a slow client', () => {
+  test('is skipped above 256 KB and gets the latest state once it has read', async () => {
+    const sink = await subscribed();
+    sink.buffered = SKIP_BYTES + 1;
+    for (let revision = 1; revision <= 5; revision++) {
+      nowMs += 300;
+      await revise(revision);
+    }
+    expect(sink.frames).toHaveLength(1);
+    sink.buffered = 0;
+    await until(() => sink.frames.length === 2);
+    expect(sink.frames[1]).toMatchObject({ type: 'delta', seq: 2, races: [{ race_id: 'a', eta: { revision: 5 } }] });
+    expect(sink.closed).toEqual([]);
+  });
+
+  test('is told and closed with 1013 above 1 MB', async () => {
+    const sink = await subscribed();
+    sink.buffered = CLOSE_BYTES + 1;
+    nowMs += 300;
+    await revise(1);
+    await until(() => sink.closed.length === 1);
+    expect(sink.closed).toEqual([1013]);
+    expect(sink.frames.at(-1)).toMatchObject({ type: 'error', code: 'slow_client' });
+    expect([fanout.size(), slowCloses]).toEqual([0, 1]);
+  });
+
+  test('is closed after 10 s above 256 KB', async () => {
+    const sink = await subscribed();
+    sink.buffered = SKIP_BYTES + 1;
+    nowMs += 300;
+    await revise(1);
+    await revise(2);
+    expect(sink.closed).toEqual([]);
+    nowMs += SLOW_MS;
+    await until(() => sink.closed.length === 1);
+    expect(sink.closed).toEqual([1013]);
+  });
+});
+
+test('at most 10 subscriptions in 10 s', async () => {
+  const sink = client();
+  const subscriber = fanout.open(sink);
+  for (let i = 0; i < 10; i++) expect(subscriber.subscribe({}, null).complaint).toBeNull();
+  expect(subscriber.subscribe({}, null).complaint).toContain('10');
+  nowMs += 10_000;
+  expect(subscriber.subscribe({}, null).complaint).toBeNull();
+});
+
+test('closing tells every client to go', async () => {
+  const sink = await subscribed();
+  fanout.close();
+  expect(sink.closed).toEqual([1001]);
+});

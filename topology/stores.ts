@@ -1,0 +1,19 @@
+import type { TopicName } from './topics.ts';
+
+export type StoreName = 'races' | 'models' | 'view';
+
+export type StoreSpec = {
+  readonly name: StoreName;
+  /** `partition`: each task holds its own part. `global`: every instance holds all of it. */
+  readonly scope: 'partition' | 'global';
+  readonly key: string;
+  readonly value: string;
+  /** Where it is logged (partition stores), or what it is folded from (global stores). */
+  readonly topics: readonly TopicName[];
+};
+
+export const stores: readonly StoreSpec[] = [
+  { name: 'races', scope: 'partition', key: 'race_id', value: 'RaceState', topics: ['race-states'] },
+  { name: 'models', scope: 'global', key: 'source', value: 'SourceModel', topics: ['race-history', 'model-snapshots'] },
+  { name: 'view', scope: 'global', key: 'race_id', value: 'RaceState + EtaUpdate', topics: ['race-states', 'eta-updates'] },
+];

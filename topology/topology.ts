@@ -1,0 +1,76 @@
+import type { StoreName } from './stores.ts';
+import type { TopicName } from './topics.ts';
+
+// The graph as data. `src/runtime/partition-graph.ts` wires the nodes of the role `pipeline` as they stand here;
+// `describe.ts` prints them all.
+
+export type RoleName = 'pipeline' | 'historian' | 'gateway';
+
+export type ProcessorName =
+  | 'decode-updates' | 'normalize-updates' | 'fold-races' | 'tally-inputs' | 'wake-races' | 'issue-forecasts'
+  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view';
+
+export type SourceName = TopicName | 'wake-ups' | 'http';
+
+export type SourceNode = {
+  readonly kind: 'source';
+  readonly role: RoleName;
+  readonly name: SourceName;
+  /** What it reads; null = not a topic (`wake-ups` are due times, `http` is requests). */
+  readonly topic: TopicName | null;
+  /** `group`: shared by the instances of a consumer group. `all`: every instance reads all partitions. */
+  readonly reads: 'group' | 'all' | 'local';
+};
+
+export type ProcessorNode = {
+  readonly kind: 'processor';
+  readonly role: RoleName;
+  readonly name: ProcessorName;
+  readonly parents: readonly (ProcessorName | SourceName)[];
+  readonly stores: readonly StoreName[];
+};
+
+export type SinkNode = {
+  readonly kind: 'sink';
+  readonly role: RoleName;
+  /** What it carries, and where to. */
+  readonly name: string;
+  readonly parents: readonly (ProcessorName | SourceName)[];
+  readonly topic: TopicName | 'clickhouse' | 'clients';
+};
+
+export type Node = SourceNode | ProcessorNode | SinkNode;
+
+export const topology: readonly Node[] = [
+  { kind: 'source', role: 'pipeline', name: 'race-updates', topic: 'race-updates', reads: 'group' },
+  { kind: 'source', role: 'pipeline', name: 'wake-ups', topic: null, reads: 'local' },
+  { kind: 'processor', role: 'pipeline', name: 'decode-updates', parents: ['race-updates'], stores: [] },
+  { kind: 'processor', role: 'pipeline', name: 'normalize-updates', parents: ['decode-updates'], stores: [] },
+  { kind: 'processor', role: 'pipeline', name: 'fold-races', parents: ['normalize-updates'], stores: ['races'] },
+  { kind: 'processor', role: 'pipeline', name: 'tally-inputs', parents: ['decode-updates', 'normalize-updates', 'fold-races'], stores: ['races'] },
+  { kind: 'processor', role: 'pipeline', name: 'wake-races', parents: ['wake-ups'], stores: ['races'] },
+  { kind: 'processor', role: 'pipeline', name: 'issue-forecasts', parents: ['fold-races', 'wake-races'], stores: ['models'] },
+  { kind: 'processor', role: 'pipeline', name: 'revise-etas', parents: ['issue-forecasts'], stores: ['races'] },
+  { kind: 'processor', role: 'pipeline', name: 'record-history', parents: ['revise-etas', 'fold-races'], stores: ['races'] },
+  { kind: 'sink', role: 'pipeline', name: 'revisions', parents: ['revise-etas'], topic: 'eta-updates' },
+  { kind: 'sink', role: 'pipeline', name: 'history', parents: ['record-history'], topic: 'race-history' },
+  { kind: 'sink', role: 'pipeline', name: 'refused', parents: ['decode-updates', 'normalize-updates', 'fold-races'], topic: 'dead-letters' },
+  { kind: 'sink', role: 'pipeline', name: 'reroutes', parents: ['decode-updates'], topic: 'race-updates' },
+
+  { kind: 'source', role: 'pipeline', name: 'race-history', topic: 'race-history', reads: 'all' },
+  { kind: 'processor', role: 'pipeline', name: 'learn', parents: ['race-history'], stores: ['models'] },
+  { kind: 'sink', role: 'pipeline', name: 'snapshots', parents: ['learn'], topic: 'model-snapshots' },
+
+  { kind: 'source', role: 'historian', name: 'race-history', topic: 'race-history', reads: 'group' },
+  { kind: 'source', role: 'historian', name: 'eta-updates', topic: 'eta-updates', reads: 'group' },
+  { kind: 'source', role: 'historian', name: 'race-states', topic: 'race-states', reads: 'group' },
+  { kind: 'processor', role: 'historian', name: 'write-history', parents: ['race-history', 'eta-updates', 'race-states'], stores: [] },
+  { kind: 'sink', role: 'historian', name: 'rows', parents: ['write-history'], topic: 'clickhouse' },
+
+  { kind: 'source', role: 'gateway', name: 'race-states', topic: 'race-states', reads: 'all' },
+  { kind: 'source', role: 'gateway', name: 'eta-updates', topic: 'eta-updates', reads: 'all' },
+  { kind: 'source', role: 'gateway', name: 'http', topic: null, reads: 'local' },
+  { kind: 'processor', role: 'gateway', name: 'serve-view', parents: ['race-states', 'eta-updates', 'http'], stores: ['view'] },
+  { kind: 'sink', role: 'gateway', name: 'answers', parents: ['serve-view'], topic: 'clients' },
+  { kind: 'sink', role: 'gateway', name: 'posted updates', parents: ['http'], topic: 'race-updates' },
+];
