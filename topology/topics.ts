@@ -79,9 +79,3 @@ export const partitionCounts = {
   kafka: { races: 24, sources: 8, single: 1 },
   embedded: { races: 4, sources: 4, single: 1 },
 } as const satisfies Record<string, Record<PartitionGroup, number>>;
-
-export function topicSpec(name: TopicName): TopicSpec {
-  const spec = topics.find((topic) => topic.name === name);
-  if (spec === undefined) throw new Error(`No topic is named ${name}`);
-  return spec;
-}

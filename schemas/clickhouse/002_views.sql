@@ -43,7 +43,7 @@ SELECT
     toDate(completed_at) AS day,
     source,
     role,
-    multiIf(elapsed_sec = 0, 'submission', elapsed_share < 0.5, 'first half', 'second half') AS phase,
+    multiIf(checkpoint = 0, 'submission', elapsed_share < 0.5, 'first half', 'second half') AS phase,
     count() AS forecasts,
     uniqExact(race_id, attempt) AS races,
     avg(abs(error_sec)) AS mean_abs_error_sec,
@@ -78,7 +78,7 @@ LEFT JOIN
     SELECT
         toDate(completed_at) AS day,
         count() AS forecasts,
-        if(countIf(elapsed_sec = 0) = 0, NULL, countIf(is_within20 AND elapsed_sec = 0) / countIf(elapsed_sec = 0)) AS within20_at_submission,
+        if(countIf(checkpoint = 0) = 0, NULL, countIf(is_within20 AND checkpoint = 0) / countIf(checkpoint = 0)) AS within20_at_submission,
         toNullable(avg(is_covered)) AS coverage
     FROM forecast_errors FINAL
     WHERE role = 'served' AND completed_at >= now() - INTERVAL 30 DAY

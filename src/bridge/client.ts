@@ -10,7 +10,7 @@ export type WebSocketLike = {
 };
 
 /** `retrying` = the connection is down, another attempt is due. */
-export type EtaStatus = 'connecting' | 'open' | 'retrying' | 'closed';
+type EtaStatus = 'connecting' | 'open' | 'retrying' | 'closed';
 
 export type EtasOptions = {
   /** ws(s)://host:port/v1/etas */

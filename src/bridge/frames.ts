@@ -43,7 +43,7 @@ export type EtaFilter = {
   readonly metadata?: Readonly<Record<string, string>>;
 };
 
-export type SubscribeFrame = {
+type SubscribeFrame = {
   readonly type: 'subscribe';
   readonly filter: EtaFilter;
   /** Token of an earlier frame: only what changed since is sent. Ignored when it is too old or of another filter. */
@@ -53,7 +53,7 @@ export type SubscribeFrame = {
 export type ClientFrame = SubscribeFrame;
 
 /** Every race that fits, in parts; a part with `complete: true` ends it. What was known before is to be dropped at the first part. */
-export type SnapshotFrame = {
+type SnapshotFrame = {
   readonly type: 'snapshot';
   readonly seq: number;
   readonly first: boolean;
@@ -63,7 +63,7 @@ export type SnapshotFrame = {
 };
 
 /** Races that changed, whole, and ids of those that went or fit no more. */
-export type DeltaFrame = {
+type DeltaFrame = {
   readonly type: 'delta';
   readonly seq: number;
   readonly races: readonly RaceView[];
@@ -72,19 +72,19 @@ export type DeltaFrame = {
 };
 
 /** Says, every 30 s, that the connection lives; its token lets a quiet subscriber resume. */
-export type HeartbeatFrame = { readonly type: 'heartbeat'; readonly seq: number; readonly at: number; readonly resume?: string };
+type HeartbeatFrame = { readonly type: 'heartbeat'; readonly seq: number; readonly at: number; readonly resume?: string };
 
 /** The subscription was resumed: what the client holds stands, a delta with what it missed follows if there is any. */
-export type ResumedFrame = { readonly type: 'resumed'; readonly seq: number };
+type ResumedFrame = { readonly type: 'resumed'; readonly seq: number };
 
-export type ErrorFrame = { readonly type: 'error'; readonly seq: number; readonly code: string; readonly message: string };
+type ErrorFrame = { readonly type: 'error'; readonly seq: number; readonly code: string; readonly message: string };
 
 /** `seq` counts a connection's frames: 1, 2, 3... without gaps. */
 export type ServerFrame = SnapshotFrame | DeltaFrame | HeartbeatFrame | ResumedFrame | ErrorFrame;
 
 export const HEARTBEAT_MS = 30_000;
-export const MAX_FILTER_RACES = 1_000;
-export const MAX_FILTER_METADATA = 10;
+const MAX_FILTER_RACES = 1_000;
+const MAX_FILTER_METADATA = 10;
 
 /** WebSocket close codes that the gateway uses. */
 export const closeCodes = { goingAway: 1001, policy: 1008, tooBig: 1009, tryAgainLater: 1013 } as const;

@@ -3,7 +3,6 @@ import { finished } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { Command } from 'commander';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
-import { runBacktest } from '../runtime/backtest.ts';
 import { wholeNumber } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { countUpdates, readRecording, updatesOf } from './recording.ts';
@@ -27,18 +26,19 @@ export function backtestCommand(context: CliContext): Command {
 }
 
 async function backtest(context: CliContext, options: BacktestArguments): Promise<void> {
+  const { runBacktest } = await import('../runtime/backtest.ts');
   const { embeddedCodec } = await loadServices();
   const codec = embeddedCodec();
   await codec.register();
   const recording = await readRecording(options);
-  const total = countUpdates(recording);
+  const total = countUpdates(recording, { withHindsight: false });
   const file = createWriteStream(options.out);
   const out = options.out.endsWith('.gz') ? createGzip() : file;
   if (out !== file) out.pipe(file);
   out.write(`${COLUMNS.join(',')}\n`);
   const startedAt = performance.now();
   const totals = runBacktest({
-    updates: updatesOf(recording), codec, finishedTtlMs: FINISHED_TTL_MS,
+    updates: updatesOf(recording, { withHindsight: false }), codec, finishedTtlMs: FINISHED_TTL_MS,
     onRevision: (eta) => out.write(rowOf(eta)),
     onProgress: (done) => {
       if (context.err.isTTY === true) context.err.write(`\r${done}/${total} updates`);

@@ -12,7 +12,7 @@ export type RecordedRace = {
   readonly title: string;
   /** Epoch ms. */
   readonly startedAtMs: number;
-  /** started_at + duration_sec, epoch ms; above `startedAtMs`. */
+  /** started_at + duration_sec, epoch ms; at or above `startedAtMs`. */
   readonly endedAtMs: number;
   readonly state: 'passed' | 'failed' | 'canceled';
   /** All of it known at the start. */
@@ -32,8 +32,6 @@ type RecordedProgress = { readonly atMs: number; readonly event: string; readonl
 
 /** Rows that say nothing usable, by why. */
 type SkippedRows = {
-  /** Races without a duration above 0. */
-  zeroDuration: number;
   /** Rows with an instant, number, state or id that cannot be read, and repeated race ids. */
   invalid: number;
   /** Stage and progress rows of races that are not in the recording (or not selected). */
@@ -80,12 +78,11 @@ const DAY_MS = 86_400_000;
  * (no CSV, a column missing).
  */
 export async function readRecording(options: RecordingFiles & Selection): Promise<Recording> {
-  const skipped: SkippedRows = { zeroDuration: 0, invalid: 0, otherRaces: 0 };
+  const skipped: SkippedRows = { invalid: 0, otherRaces: 0 };
   const known = new Map<string, RecordedRace>();
   await readRows(options.races, ['id', 'source', 'title', 'started_at', 'duration_sec'], (row) => {
     const race = readRace(row);
-    if (race === 'zero') skipped.zeroDuration++;
-    else if (race === null || known.has(race.id)) skipped.invalid++;
+    if (race === null || known.has(race.id)) skipped.invalid++;
     else known.set(race.id, race);
   });
   const races = selectRaces([...known.values()], options);
@@ -132,21 +129,28 @@ type Moment = { readonly atMs: number; readonly race: RecordedRace } & (
   | { readonly kind: 'progress'; readonly row: RecordedProgress }
 );
 
+export type TellingOptions = {
+  /**
+   * Tell also of stages and progress at or after the race's end. For imports: nobody forecasts from them. Else they are
+   * left out, for their instants would give the end away to whoever sorts by time.
+   */
+  readonly withHindsight: boolean;
+};
+
 /** How many updates `updatesOf` gives. Cost: O(rows). */
-export function countUpdates(recording: Recording): number {
-  return recording.races.reduce((sum, race) => sum + momentsOf(recording, race).length, 0);
+export function countUpdates(recording: Recording, options: TellingOptions): number {
+  return recording.races.reduce((sum, race) => sum + momentsOf(recording, race, options).length, 0);
 }
 
 /**
  * The recording as its producers would have told it: updates in the order of `at`, those of one race in their natural
  * order where instants are equal (start, stages by seq, finish).
  *
- * Nothing is said before it was known: a stage's end is an update of its own, and stage and progress rows at or after
- * the race's end are left out, for their instants would give the end away to whoever sorts by time.
+ * Nothing is said before it was known: a stage's end is an update of its own.
  * Cost: O(n log n) once, then constant per update.
  */
-export function* updatesOf(recording: Recording): Generator<RaceUpdate, void, undefined> {
-  const moments = recording.races.flatMap((race) => momentsOf(recording, race));
+export function* updatesOf(recording: Recording, options: TellingOptions): Generator<RaceUpdate, void, undefined> {
+  const moments = recording.races.flatMap((race) => momentsOf(recording, race, options));
   // Stable: equal instants stay in the order of the races' starts, and of the moments within a race.
   moments.sort((a, b) => a.atMs - b.atMs);
   for (const moment of moments) yield updateOf(moment);
@@ -155,10 +159,10 @@ export function* updatesOf(recording: Recording): Generator<RaceUpdate, void, un
 /** Instants are whole ms but the end is computed from fractional seconds: 1 ms of tolerance keeps rounding from leaking it. */
 const END_TOLERANCE_MS = 1;
 
-function momentsOf(recording: Recording, race: RecordedRace): Moment[] {
+function momentsOf(recording: Recording, race: RecordedRace, { withHindsight }: TellingOptions): Moment[] {
   const inside: { moment: Moment; seq: number }[] = [];
   const add = (moment: Moment, seq: number): void => {
-    if (moment.atMs < race.endedAtMs - END_TOLERANCE_MS) inside.push({ moment, seq });
+    if (withHindsight || moment.atMs < race.endedAtMs - END_TOLERANCE_MS) inside.push({ moment, seq });
   };
   for (const stage of recording.stages.get(race.id) ?? []) {
     const seq = stage.seq ?? 0;
@@ -179,8 +183,9 @@ function momentsOf(recording: Recording, race: RecordedRace): Moment[] {
   inside.sort((a, b) => a.moment.atMs - b.moment.atMs || (a.seq === b.seq ? 0 : a.seq - b.seq));
   return [
     { kind: 'start', atMs: race.startedAtMs, race },
-    ...inside.map(({ moment }) => moment),
+    ...inside.filter(({ moment }) => moment.atMs <= race.endedAtMs).map(({ moment }) => moment),
     { kind: 'finish', atMs: race.endedAtMs, race },
+    ...inside.filter(({ moment }) => moment.atMs > race.endedAtMs).map(({ moment }) => moment),
   ];
 }
 
@@ -252,14 +257,13 @@ function keep<T>(map: Map<string, T[]>, selected: ReadonlySet<string>, raceId: s
   else list.push(item);
 }
 
-function readRace(row: Row): RecordedRace | 'zero' | null {
+function readRace(row: Row): RecordedRace | null {
   const startedAtMs = readInstant(row['started_at']);
   const durationSec = row['duration_sec'] === '' ? Number.NaN : Number(row['duration_sec']);
   const state = readState(row['state']);
   const metadata = readMetadata(row['metadata']);
-  if (!row['id'] || !row['source'] || startedAtMs === null || !Number.isFinite(durationSec) || state === null || metadata === null) return null;
+  if (!row['id'] || !row['source'] || startedAtMs === null || !(durationSec >= 0 && durationSec < Infinity) || state === null || metadata === null) return null;
   const endedAtMs = startedAtMs + Math.round(durationSec * 1_000);
-  if (endedAtMs <= startedAtMs) return 'zero';
   return { id: row['id'], source: row['source'], title: row['title'] || row['id'], startedAtMs, endedAtMs, state, metadata };
 }
 

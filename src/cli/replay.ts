@@ -70,7 +70,8 @@ async function send(options: ReplayOptions, context: CliContext, stop: AbortSign
   });
   const isLive = options.live === true;
   const recording = isLive && options.daysBusiest !== undefined ? joinDays(read) : read;
-  const updates = countUpdates(recording);
+  const telling = { withHindsight: !isLive };
+  const updates = countUpdates(recording, telling);
   const target = await openTarget(options.toServer, context, stop);
   const counts = { sent: 0, late: 0, latestMs: 0 };
   const dispatcher = createDispatcher(target, {
@@ -84,7 +85,7 @@ async function send(options: ReplayOptions, context: CliContext, stop: AbortSign
   const runId = options.runId ?? startedAtMs.toString(36);
   const line = progressLine(context.err, updates);
   try {
-    for (const update of updatesOf(recording)) {
+    for (const update of updatesOf(recording, telling)) {
       if (stop.aborted) break;
       if (isLive) {
         const live = rebaseUpdate(update, { originMs: recording.races[0]?.startedAtMs ?? 0, nowMs: startedAtMs, speed: options.speed, runId });
@@ -108,7 +109,7 @@ async function send(options: ReplayOptions, context: CliContext, stop: AbortSign
   const summary = {
     races: recording.races.length, updates, updates_sent: counts.sent, duplicates_sent: target.counts.resent, rejected: target.counts.rejected,
     ...(isLive ? { run_id: runId, late: counts.late, latest_ms: counts.latestMs } : {}),
-    skipped: { zero_duration: recording.skipped.zeroDuration, invalid: recording.skipped.invalid, other_races: recording.skipped.otherRaces },
+    skipped: { invalid: recording.skipped.invalid, other_races: recording.skipped.otherRaces },
     seconds: Number(seconds.toFixed(3)), updates_per_sec: Math.round(counts.sent / Math.max(seconds, 0.001)), stopped: stop.aborted,
   };
   context.out.write(options.json ? `${JSON.stringify(summary)}\n` : inWords(summary));

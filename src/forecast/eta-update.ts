@@ -36,7 +36,7 @@ export type EtaUpdate = {
   p10_sec: number | null;
   p50_sec: number | null;
   p90_sec: number | null;
-  /** Probability that the true total lies within 20 % of eta_sec. */
+  /** Probability that eta_sec is within 20 % of the true total. */
   confidence: number;
   deadline_at: number | null;
   deadline_probability: number | null;

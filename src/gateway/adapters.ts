@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.ts';
 
 /** A client process that reports in, as the origin's adapters do. Held in memory: they register again when they start. */
-export type Adapter = {
+type Adapter = {
   readonly id: string;
   readonly type: string;
   readonly instance: string;

@@ -18,7 +18,7 @@ type Lane = { queue: Waiting[]; running: Promise<void> | null };
 
 const MAX_WAITING_RECORDS = 20_000;
 /** The port takes 900 KB in one append; the rest is for headers and framing. */
-export const MAX_APPEND_BYTES = 800 * 1024;
+const MAX_APPEND_BYTES = 800 * 1024;
 const MAX_APPEND_RECORDS = 2_000;
 const RECORD_OVERHEAD_BYTES = 64;
 
@@ -85,6 +85,6 @@ function sendable(queue: readonly Waiting[]): number {
   return count;
 }
 
-export function bytesOf(records: readonly NewRecord[]): number {
+function bytesOf(records: readonly NewRecord[]): number {
   return records.reduce((sum, record) => sum + (record.key?.length ?? 0) + (record.value?.length ?? 0) + RECORD_OVERHEAD_BYTES, 0);
 }

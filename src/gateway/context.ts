@@ -9,7 +9,7 @@ import type { PendingWrites } from './pending.ts';
 import type { RaceLiveView } from './view.ts';
 
 /** Plain callbacks, for counters; they must not throw. */
-export type GatewayHooks = {
+type GatewayHooks = {
   /** `route` is the route's pattern (`/race/:id`), never a path with an id in it. */
   readonly onRequest?: (method: string, route: string, status: number, elapsedMs: number) => void;
   readonly onSocketOpen?: () => void;
@@ -17,7 +17,7 @@ export type GatewayHooks = {
   readonly onSlowClose?: () => void;
 };
 
-export type GatewayOptions = {
+type GatewayOptions = {
   /** Requests a second from one address that is not this machine; default 2,000, 0 = no limit. */
   readonly rateLimitPerSec?: number;
   /** Origins whose pages may use the service besides its own; default none, `*` = all. */

@@ -14,7 +14,7 @@ export type FrameSink = {
   close(code: number, reason: string): void;
 };
 
-export type Subscriber = {
+type Subscriber = {
   /** Replaces the subscription. `complaint` = why it was refused. */
   subscribe(filter: EtaFilter, resume: string | null): { readonly complaint: string | null };
   /** Sends an error frame; the connection stays. */
@@ -36,7 +36,7 @@ export type FanoutOptions = {
 };
 
 /** At most four frames a second per connection. */
-export const TICK_MS = 250;
+const TICK_MS = 250;
 const SLOT_MS = 25;
 const SLOTS = 16;
 /** Chosen with measurements of ws: a paused client otherwise takes any amount of memory. */

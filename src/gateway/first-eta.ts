@@ -7,7 +7,7 @@ export type FirstEtas = {
   close(): void;
 };
 
-export const FIRST_ETA_MS = 250;
+const FIRST_ETA_MS = 250;
 const MAX_WAITERS = 5_000;
 /** After so many waits in vain the pipeline is taken for down, and only one request a second waits to find out. */
 const VAIN_LIMIT = 8;

@@ -28,8 +28,8 @@ export type OriginRace = {
   eta_revisions?: OriginRevision[];
 };
 
-export type OriginEvent = { type: string; data: unknown; timestamp: string };
-export type OriginRevision = { eta_sec: number; timestamp: string; source: number; confidence: number };
+type OriginEvent = { type: string; data: unknown; timestamp: string };
+type OriginRevision = { eta_sec: number; timestamp: string; source: number; confidence: number };
 
 /** 1 exact, 2 the client's word, 3 learned, 4 bootstrap, 0 unspecified. */
 const etaSources: Readonly<Record<Basis, number>> = {

@@ -3,11 +3,11 @@ import { Type, type TSchema } from 'typebox';
 // What the routes say of themselves in OpenAPI. Bodies are checked by normalizeUpdate, whose codes say more than a
 // schema can; queries and paths are checked by these schemas.
 
-export const nullable = (type: 'string' | 'integer' | 'number', description: string): TSchema => Type.Unsafe({ type: [type, 'null'], description });
+const nullable = (type: 'string' | 'integer' | 'number', description: string): TSchema => Type.Unsafe({ type: [type, 'null'], description });
 
 const instant = (description: string): TSchema => Type.Unsafe({ type: 'string', format: 'date-time', description });
 
-export const FailureBody = Type.Object({
+const FailureBody = Type.Object({
   error: Type.String({ description: 'A short sentence' }),
   code: Type.String({ description: 'A code of the error table' }),
   message: Type.String(),
@@ -38,7 +38,7 @@ export const OriginRaceBody = Type.Object({
   last_progress_update: Type.Optional(instant('Time of the last progress report')),
   last_eta_update: Type.Optional(instant('When the last revision was issued')),
   eta_source: Type.Optional(Type.Integer({ description: '1 exact, 2 the client, 3 learned, 4 bootstrap' })),
-  eta_confidence: Type.Optional(Type.Number({ description: 'Probability that the true total lies within 20 % of eta_sec' })),
+  eta_confidence: Type.Optional(Type.Number({ description: 'Probability that eta_sec is within 20 % of the true total' })),
   update_interval_hint: Type.Optional(Type.Integer({ description: 'Seconds until the next update is to be expected' })),
   eta_history: Type.Optional(Type.Array(OriginRevisionBody, { description: 'The last five revisions' })),
   previous_eta_sec: Type.Optional(Type.Integer()),

@@ -28,8 +28,6 @@ import { MAX_PAYLOAD_BYTES, socketRoutes } from './socket.ts';
 import { validatorCompiler } from './validation.ts';
 import { openView } from './view.ts';
 
-export type { GatewayDeps, GatewayHooks, GatewayOptions } from './context.ts';
-
 export type Gateway = {
   /** `http://host:port`. */
   readonly address: string;

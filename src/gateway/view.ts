@@ -25,10 +25,10 @@ export type ViewedRace = {
   json: string | null;
 };
 
-export type Removal = { readonly raceId: string; readonly source: string; readonly partition: number; readonly offset: number; readonly removedAtMs: number };
+type Removal = { readonly raceId: string; readonly source: string; readonly partition: number; readonly offset: number; readonly removedAtMs: number };
 
 /** `race` is null when the race left the view; `source` is its last known one. */
-export type ViewListener = (raceId: string, race: ViewedRace | null, source: string) => void;
+type ViewListener = (raceId: string, race: ViewedRace | null, source: string) => void;
 
 /** The live races as race-states and eta-updates tell them. Restored from the log, needs no database. */
 export type RaceLiveView = {
@@ -248,7 +248,7 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
 }
 
 /** The race as frames and /v1/races carry it. */
-export function viewOf(race: ViewedRace): RaceView {
+function viewOf(race: ViewedRace): RaceView {
   return raceViewOf(race.facts, race.eta);
 }
 

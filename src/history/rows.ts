@@ -65,7 +65,7 @@ const SHORTEST_SEC = 0.001;
 /**
  * Each forecast kept of the race against the truth, which is its duration. Empty for canceled and abandoned races:
  * they only say that the truth would have been longer.
- * error_sec > 0 = forecast too long; within 20 % means of the forecast, as its confidence does; p10 and p90 count as covered.
+ * error_sec > 0 = forecast too long; within 20 % means of the truth, as its confidence promises; p10 and p90 count as covered.
  */
 export function forecastErrorRows(race: FinishedRace, position: RecordPosition): ForecastErrorRow[] {
   if (race.outcome !== 'passed' && race.outcome !== 'failed') return [];
@@ -77,7 +77,7 @@ export function forecastErrorRows(race: FinishedRace, position: RecordPosition):
     eta_sec: checkpoint.eta_sec, p10_sec: checkpoint.p10_sec, p50_sec: checkpoint.p50_sec, p90_sec: checkpoint.p90_sec,
     confidence: checkpoint.confidence, truth_sec: truthSec, error_sec: checkpoint.eta_sec - truthSec,
     abs_log_ratio: Math.abs(Math.log(Math.max(SHORTEST_SEC, checkpoint.eta_sec) / Math.max(SHORTEST_SEC, truthSec))),
-    is_within20: Math.abs(truthSec - checkpoint.eta_sec) <= 0.2 * checkpoint.eta_sec,
+    is_within20: Math.abs(truthSec - checkpoint.eta_sec) <= 0.2 * truthSec,
     is_covered: checkpoint.p10_sec <= truthSec && truthSec <= checkpoint.p90_sec,
     basis: checkpoint.basis, reason: checkpoint.reason, model_version: checkpoint.model_version, role: checkpoint.role, ...placed(position),
   }));

@@ -8,7 +8,7 @@ import type { Learner } from './learner.ts';
 import { PartitionTask, WRITER_HEADER } from './partition-task.ts';
 import { foreignKeys, restoreStore } from './restore-store.ts';
 
-export const PIPELINE_GROUP = 'pipeline';
+const PIPELINE_GROUP = 'pipeline';
 /** An update appended more than an hour after its `at` is history. */
 export const GRACE_MS = 3_600_000;
 const WAKE_INTERVAL_MS = 100;

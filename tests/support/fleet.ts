@@ -45,6 +45,3 @@ export function fleetUpdates({ seed, races, startMs, spacingMs, durationMs, idPr
   }
   return updates.sort((a, b) => a.at - b.at);
 }
-
-/** Updates a race of the fleet has. */
-export const FLEET_UPDATES_PER_RACE = 20;

@@ -30,7 +30,7 @@ type Values = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
  * Read-only SQL for analysts: /v1/sql with our errors, and /clickhouse/ with those of ClickHouse's HTTP interface, so
- * that its ordinary clients work (url http://host:7777/clickhouse). What may be read and how long is HistoryStore's.
+ * that its ordinary clients work (url http://host:7777, path /clickhouse). What may be read and how long is HistoryStore's.
  */
 export function sqlRoutes(app: App, context: GatewayContext): void {
   app.removeAllContentTypeParsers();

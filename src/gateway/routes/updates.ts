@@ -11,7 +11,7 @@ import { readLines } from '../read-lines.ts';
 import { failures } from '../schemas.ts';
 import { forgetRecord, updateRecord } from '../submit.ts';
 
-export const MAX_BATCH_BYTES = 5 * 1024 * 1024;
+const MAX_BATCH_BYTES = 5 * 1024 * 1024;
 /** A line beyond it is refused by itself; an update has at most about 300 KB. */
 const MAX_LINE_BYTES = 512 * 1024;
 const FLUSH_RECORDS = 500;

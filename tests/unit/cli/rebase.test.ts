@@ -43,7 +43,7 @@ test('joinDays() takes the days in between out and moves races as a whole', () =
     races: [race('a', 10 * DAY + 5), race('b', 17 * DAY + 6), race('c', 40 * DAY + 7)],
     stages: new Map([['b', [{ name: 'x', seq: 0, startedAtMs: 17 * DAY + 8, completedAtMs: 18 * DAY, state: 'passed' as const }, { name: 'y', seq: 1, startedAtMs: 18 * DAY, completedAtMs: null, state: 'passed' as const }]]]),
     progress: new Map([['c', [{ atMs: 40 * DAY + 9, event: 'e', epoch: '', value: '' }]]]),
-    skipped: { zeroDuration: 0, invalid: 0, otherRaces: 0 },
+    skipped: { invalid: 0, otherRaces: 0 },
   });
   expect(joined.races.map(({ startedAtMs, endedAtMs }) => [startedAtMs, endedAtMs])).toEqual([[10 * DAY + 5, 11 * DAY + 5], [11 * DAY + 6, 12 * DAY + 6], [12 * DAY + 7, 13 * DAY + 7]]);
   expect(joined.stages.get('b')).toMatchObject([{ startedAtMs: 11 * DAY + 8, completedAtMs: 12 * DAY }, { startedAtMs: 12 * DAY, completedAtMs: null }]);

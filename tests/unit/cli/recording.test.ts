@@ -21,7 +21,8 @@ function file(name: string, lines: readonly string[]): string {
 
 const races = (...rows: string[]): string[] => ['id,source,title,started_at,duration_sec,state,metadata', ...rows];
 const stages = (...rows: string[]): string[] => ['race_id,stage,seq,started_at,completed_at,state', ...rows];
-const seconds = (recording: Recording): string[] => [...updatesOf(recording)].map((update) =>
+const foresight = { withHindsight: false };
+const seconds = (recording: Recording, telling = foresight): string[] => [...updatesOf(recording, telling)].map((update) =>
   `${(update.at - START) / 1_000} ${update.race_id} ${update.stage === null ? update.event?.type ?? update.progress ?? update.state : `${update.stage.name} ${update.stage.state}`}`);
 
 describe('readRecording()', () => {
@@ -37,14 +38,14 @@ describe('readRecording()', () => {
     expect(recording.races.map((race) => race.id)).toEqual(['x', 'a', 'late']);
   });
 
-  test('skips and counts races of no duration, unreadable rows, repeated ids and rows of other races', async () => {
+  test('keeps races of no duration; skips and counts unreadable rows, repeated ids and rows of other races', async () => {
     const recording = await readRecording({
       races: file('c.csv', races('ok,s,t,2026-01-01T10:00:00Z,5,,{}', 'zero,s,t,2026-01-01T10:00:00Z,0,,{}', 'when,s,t,yesterday,5,,{}', 'how,s,t,2026-01-01T10:00:00Z,5,exploded,{}', 'ok,s,t,2026-01-01T11:00:00Z,5,,{}', 'none,s,t,2026-01-01T10:00:00Z,,,{}')),
       stages: file('c-stages.csv', stages('ok,a,0,2026-01-01T10:00:00Z,2026-01-01T10:00:01Z,', 'ok,b,1,2026-01-01T10:00:02Z,2026-01-01T10:00:01Z,', 'zero,a,0,2026-01-01T10:00:00Z,2026-01-01T10:00:00Z,')),
     });
-    expect(recording.races.map((race) => race.id)).toEqual(['ok']);
+    expect(recording.races.map((race) => race.id)).toEqual(['ok', 'zero']);
     expect(recording.stages.get('ok')).toHaveLength(1);
-    expect(recording.skipped).toEqual({ zeroDuration: 1, invalid: 5, otherRaces: 1 });
+    expect(recording.skipped).toEqual({ invalid: 5, otherRaces: 0 });
   });
 
   test('names the file and the column that is missing', async () => {
@@ -61,8 +62,8 @@ describe('updatesOf()', () => {
       stages: file('f-stages.csv', stages('r,test,1,2026-01-01T10:00:04Z,2026-01-01T10:00:08Z,failed', 'r,build,0,2026-01-01T10:00:00Z,2026-01-01T10:00:04Z,')),
     });
     expect(seconds(recording)).toEqual(['0 r running', '0 r build running', '4 r build passed', '4 r test running', '8 r test failed', '10 r failed']);
-    const updates = [...updatesOf(recording)];
-    expect(updates).toHaveLength(countUpdates(recording));
+    const updates = [...updatesOf(recording, foresight)];
+    expect(updates).toHaveLength(countUpdates(recording, foresight));
     expect(updates[0]).toMatchObject({ state: 'running', started_at: START, completed_at: null, title: 't', metadata: { k: 'v' } });
     expect(updates[1]?.stage).toEqual({ name: 'build', state: 'running', seq: 0, started_at: START, completed_at: null, planned_sec: null });
     expect(updates.at(-1)).toMatchObject({ state: 'failed', completed_at: START + 10_000, started_at: null, title: null, metadata: null });
@@ -77,7 +78,11 @@ describe('updatesOf()', () => {
       progress: file('g-progress.csv', ['race_id,time,event,epoch,value', 'r,2026-01-01T10:00:03Z,eval_accuracy,1,0.5', 'r,2026-01-01T10:00:10Z,eval_accuracy,2,0.6']),
     });
     expect(seconds(recording)).toEqual(['0 r running', '1 r closes at the end running', '2 r closes after running', '3 r eval_accuracy', '10 r passed']);
-    expect([...updatesOf(recording)].flatMap((update) => update.stage?.completed_at ?? [])).toEqual([]);
+    expect([...updatesOf(recording, foresight)].flatMap((update) => update.stage?.completed_at ?? [])).toEqual([]);
+    expect(seconds(recording, { withHindsight: true })).toEqual([
+      '0 r running', '1 r closes at the end running', '2 r closes after running', '3 r eval_accuracy',
+      '10 r closes at the end passed', '10 r opens at the end passed', '10 r eval_accuracy', '10 r passed', '11 r closes after passed', '12 r opens after running',
+    ]);
   });
 
   test('does not leak an end that rounding puts 1 ms away', async () => {
@@ -94,7 +99,7 @@ describe('updatesOf()', () => {
       stages: file('i-stages.csv', stages('r,c,2,2026-01-01T10:00:05Z,2026-01-01T10:00:06Z,', 'r,b,1,2026-01-01T10:00:05Z,2026-01-01T10:00:05Z,', 'r,a,0,2026-01-01T10:00:01Z,2026-01-01T10:00:05Z,')),
     });
     expect(seconds(recording)).toEqual(['0 r running', '1 r a running', '5 r a passed', '5 r b passed', '5 r c running', '6 r c passed', '10 r passed']);
-    expect([...updatesOf(recording)][3]?.stage).toMatchObject({ started_at: START + 5_000, completed_at: START + 5_000 });
+    expect([...updatesOf(recording, foresight)][3]?.stage).toMatchObject({ started_at: START + 5_000, completed_at: START + 5_000 });
   });
 
   test('keeps open stages open and lets no stage speak before its race', async () => {
@@ -103,7 +108,7 @@ describe('updatesOf()', () => {
       stages: file('j-stages.csv', stages('r,early,0,2026-01-01T09:59:00Z,2026-01-01T10:00:02Z,', 'r,open,1,2026-01-01T10:00:03Z,,', 'r,gone,2,2026-01-01T09:58:00Z,2026-01-01T09:59:00Z,canceled')),
     });
     expect(seconds(recording)).toEqual(['0 r running', '0 r early running', '0 r gone failed', '2 r early passed', '3 r open running', '10 r passed']);
-    expect([...updatesOf(recording)][1]?.stage?.started_at).toBe(START - 60_000);
+    expect([...updatesOf(recording, foresight)][1]?.stage?.started_at).toBe(START - 60_000);
   });
 
   test('turns percentages into progress and everything else into events', async () => {
@@ -111,7 +116,7 @@ describe('updatesOf()', () => {
       races: file('k.csv', races('r,s,t,2026-01-01T10:00:00Z,10,,{}')),
       progress: file('k-progress.csv', ['race_id,time,event,epoch,value', 'r,2026-01-01T10:00:01Z,progress,,40', 'r,2026-01-01T10:00:02Z,progress,,140', 'r,2026-01-01T10:00:03Z,epoch_start,7,', 'r,2026-01-01T10:00:04Z,progress,,']),
     });
-    const inside = [...updatesOf(recording)].slice(1, -1).map(({ progress, event }) => ({ progress, event }));
+    const inside = [...updatesOf(recording, foresight)].slice(1, -1).map(({ progress, event }) => ({ progress, event }));
     expect(inside).toEqual([
       { progress: 40, event: null },
       { progress: null, event: { type: 'progress', at: START + 2_000, data: '{"value":"140"}' } },

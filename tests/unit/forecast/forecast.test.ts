@@ -34,6 +34,11 @@ describe('forecastRace() at submission', () => {
     expect(Math.abs(unknown.etaSec - 600)).toBeLessThan(60);
   });
 
+  test('an unknown title is not taken for the one that ran last', () => {
+    const model = modelOf(...times(30, 60), ...times(5, 600_000, { title: 'yearly' }));
+    expect(Math.abs(forecastRace(model, raceOf({ title: 'lint' }), START).etaSec - 60)).toBeLessThan(6);
+  });
+
   test('a title that differs by a number has its kind’s history', () => {
     const model = modelOf(...times(5, 900, { title: 'other' }), ...times(5, 120, { title: 'PR #17' }), ...times(5, 900, { title: 'other' }));
     const forecast = forecastRace(model, raceOf({ title: 'PR #18' }), START);

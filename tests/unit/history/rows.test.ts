@@ -37,8 +37,8 @@ describe('forecastErrorRows()', () => {
     expect(errors(100, { eta_sec: 130 })?.abs_log_ratio).toBeCloseTo(Math.log(1.3), 12);
     expect(errors(130, { eta_sec: 100 })?.abs_log_ratio).toBeCloseTo(Math.log(1.3), 12);
   });
-  it.each([[80, true], [120, true], [79.999, false], [120.001, false]])('takes a truth of %d s against 100 s as within 20 %%: %s', (truthSec, within) => {
-    expect(errors(truthSec, { eta_sec: 100 })?.is_within20).toBe(within);
+  it.each([[80, true], [120, true], [79.999, false], [120.001, false]])('takes a forecast of %d s against a truth of 100 s as within 20 %%: %s', (etaSec, within) => {
+    expect(errors(100, { eta_sec: etaSec })?.is_within20).toBe(within);
   });
   it.each([[90, true], [200, true], [89.9, false], [200.1, false]])('covers %d s by 90..200 s: %s', (truthSec, covered) => {
     expect(errors(truthSec, { p10_sec: 90, p90_sec: 200 })?.is_covered).toBe(covered);
