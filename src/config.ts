@@ -15,6 +15,9 @@ export const settings = {
   RACELINE_LOG_LEVEL: { default: 'info', help: 'trace, debug, info, warn, error or silent' },
   RACELINE_HISTORY_TTL_DAYS: { default: '365', help: 'Days that ClickHouse keeps rows, from their ingestion, 1..36500' },
   RACELINE_FINISHED_TTL_HOURS: { default: '24', help: 'Hours that a finished race stays in race-states, 1..8760' },
+  RACELINE_RATE_LIMIT: { default: '2000', help: 'Requests a second from one address that is not this machine, 0..1000000; 0 = no limit' },
+  RACELINE_ALLOWED_ORIGINS: { default: '', help: 'Comma-separated origins whose web pages may use the gateway, besides its own; * = all' },
+  RACELINE_MAX_CONNECTIONS: { default: '12000', help: 'WebSocket and event-stream clients at once, 1..1000000' },
   RACELINE_MAX_SOURCE_LABELS: { default: '50', help: 'Sources that get a Prometheus label of their own, 0..1000; the rest is "other"' },
   KAFKA_BROKERS: { default: '', help: 'Comma-separated host:port; empty = the embedded log' },
   KAFKA_TLS: { default: 'false', help: 'true = TLS to the brokers' },
@@ -48,6 +51,9 @@ export type Config = {
   readonly historyTtlDays: number;
   readonly finishedTtlHours: number;
   readonly maxSourceLabels: number;
+  readonly rateLimitPerSec: number;
+  readonly allowedOrigins: readonly string[];
+  readonly maxConnections: number;
   /** null = the embedded log. */
   readonly kafka: KafkaConfig | null;
   /** null = the embedded registry. */
@@ -101,8 +107,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     historyTtlDays: whole('RACELINE_HISTORY_TTL_DAYS', 1, 36_500),
     finishedTtlHours: whole('RACELINE_FINISHED_TTL_HOURS', 1, 8_760),
     maxSourceLabels: whole('RACELINE_MAX_SOURCE_LABELS', 0, 1_000),
+    rateLimitPerSec: whole('RACELINE_RATE_LIMIT', 0, 1_000_000),
+    allowedOrigins: list(text('RACELINE_ALLOWED_ORIGINS')),
+    maxConnections: whole('RACELINE_MAX_CONNECTIONS', 1, 1_000_000),
     kafka: text('KAFKA_BROKERS') === '' ? null : {
-      brokers: text('KAFKA_BROKERS').split(',').map((broker) => broker.trim()).filter((broker) => broker !== ''),
+      brokers: list(text('KAFKA_BROKERS')),
       tls: oneOf('KAFKA_TLS', ['true', 'false']) === 'false' ? null
         : { caFile: text('KAFKA_TLS_CA_FILE'), certFile: text('KAFKA_TLS_CERT_FILE'), keyFile: text('KAFKA_TLS_KEY_FILE') },
       sasl: text('KAFKA_SASL_MECHANISM') === '' ? null : {
@@ -125,6 +134,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       password: text('CLICKHOUSE_PASSWORD'),
     },
   };
+}
+
+function list(value: string): string[] {
+  return value.split(',').map((item) => item.trim()).filter((item) => item !== '');
 }
 
 function readRoles(value: string): readonly RoleName[] {

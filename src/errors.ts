@@ -7,12 +7,12 @@ export const rejectionCodes = {
   key_missing: 'The record has no key',
   key_mismatch: 'The record key is not the race_id in the value',
   id_missing: 'race_id is missing or empty',
-  id_invalid: 'race_id is longer than 200 characters or holds control characters',
+  id_invalid: 'race_id or route_id is longer than 200 characters, holds control characters or begins with __partition/',
   source_missing: 'source is missing or empty',
-  source_invalid: 'source is longer than 200 characters or holds control characters',
+  source_invalid: 'source is longer than 200 characters, holds control characters or begins with __partition/',
   source_changed: 'Another source than the first one of this race',
   at_invalid: 'at is not an instant between 1970 and 2100',
-  at_in_future: 'at is more than 5 minutes after the record was appended',
+  at_in_future: 'at, a start or an end is more than 5 minutes after the record was appended',
   instant_invalid: 'An instant is not ISO 8601 or epoch milliseconds between 1970 and 2100',
   finish_before_start: 'completed_at is before started_at',
   title_invalid: 'title is empty or longer than 1,000 characters',
@@ -22,7 +22,7 @@ export const rejectionCodes = {
   duration_out_of_range: 'A duration is not a number in 0..315,360,000 seconds',
   enum_invalid: 'A field is not one of its allowed values',
   type_invalid: 'A field has another type than its schema says',
-  metadata_too_large: 'More than 100 metadata keys, a key over 200 or a value over 2,000 characters',
+  metadata_too_large: 'More than 100 metadata keys (of the update, or of the race after it), a key over 200 or a value over 2,000 characters',
   stage_invalid: 'A stage without a name, with one over 200 characters, or with a seq that is no whole number in 0..1,000,000',
   plan_too_large: 'A plan of more than 500 stages',
   event_too_large: 'An event type over 200 characters or event data over 16 KB',
@@ -63,6 +63,8 @@ export const failureCodes = {
   not_ready: 'The service is starting or stopping',
   unavailable: 'A part that the request needs does not answer',
   slow_client: 'The client does not read fast enough and was closed',
+  origin_refused: 'The page that sent the request is of another origin, which is not allowed',
+  internal: 'A defect of ours: the request failed inside the service',
 } as const;
 
 export type FailureCode = keyof typeof failureCodes;

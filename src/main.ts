@@ -11,7 +11,7 @@ import { openKafkaLog } from './adapters/kafka/kafka-log.ts';
 import { openLocalLog } from './adapters/local-log/local-log.ts';
 import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
 import { readConfig, type Config } from './config.ts';
-import { messageOf } from './errors.ts';
+import { AppError, messageOf } from './errors.ts';
 import { startGateway } from './gateway/server.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Codec } from './ports/codec.ts';
@@ -20,9 +20,10 @@ import type { Logger } from './ports/logger.ts';
 import type { RecordLog, TopicDefinition } from './ports/record-log.ts';
 import { runHistorian } from './runtime/historian.ts';
 import { runLearner } from './runtime/learner.ts';
-import { createMetrics } from './runtime/metrics.ts';
+import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { runPipeline } from './runtime/pipeline.ts';
-import { createReadiness } from './runtime/readiness.ts';
+import { createReadiness, type Readiness } from './runtime/readiness.ts';
+import { whileUnavailable } from './runtime/while-unavailable.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -61,15 +62,8 @@ export async function startService(env: Env): Promise<Service> {
     await log.ensureTopics(topicDefinitions(config));
     await codec.register();
 
-    const needsHistory = config.roles.includes('historian') || (config.roles.includes('gateway') && config.clickhouse.url !== null);
-    let history: HistoryStore | null = null;
-    if (needsHistory) {
-      history = await openHistoryStore({
-        config: config.clickhouse, dataDir: config.dataDir, historyTtlDays: config.historyTtlDays, logger, onInsert: metrics.onInsert,
-      });
-      const store = history;
-      onClose('ClickHouse', () => store.close());
-    }
+    const history = await openHistory(config, logger, metrics, readiness);
+    if (history !== null) onClose('ClickHouse', () => history.close());
 
     let address = '';
     if (config.roles.includes('gateway')) {
@@ -77,17 +71,12 @@ export async function startService(env: Env): Promise<Service> {
         host: config.host, port: config.port, log, codec, history, clock: systemClock, logger,
         ready: () => readiness.report(),
         metricsText: () => metrics.registry.metrics(),
-        hooks: { onRequest: metrics.onRequest },
+        hooks: metrics.gatewayHooks,
+        options: { rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, maxConnections: config.maxConnections },
       });
       address = gateway.address;
       onClose('the gateway', () => gateway.close());
       readiness.running('gateway');
-    }
-    if (history !== null && config.roles.includes('historian')) {
-      await history.migrate();
-      const historian = await runHistorian({ log, codec, store: history, clock: systemClock, logger, hooks: { onInsertFailure: metrics.onInsertFailure } });
-      onClose('the historian', () => historian.close());
-      readiness.running('historian');
     }
     if (config.roles.includes('pipeline')) {
       const learner = await runLearner({ log, codec, clock: systemClock, logger, onFolded: metrics.onHistory });
@@ -100,10 +89,36 @@ export async function startService(env: Env): Promise<Service> {
       onClose('the pipeline', () => pipeline.close());
       readiness.running('pipeline');
     }
+    if (history !== null && config.roles.includes('historian')) {
+      // ETAs go on meanwhile: what is to be stored waits in the log.
+      await whileUnavailable(() => history.migrate(), { code: 'history_unavailable', logger, isStopping: () => closing !== null });
+      const historian = await runHistorian({ log, codec, store: history, clock: systemClock, logger, hooks: metrics.historianHooks });
+      onClose('the historian', () => historian.close());
+      metrics.observeGauge('raceline_history_lag_records', 'Records of the log that are not in ClickHouse yet', () => historian.lag().reduce((sum, { records }) => sum + records, 0));
+      readiness.running('historian');
+    }
     return { address, close };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/**
+ * ClickHouse where a role needs it. Without the optional package of the embedded one only history is missing: the
+ * rest runs, and says so.
+ */
+async function openHistory(config: Config, logger: Logger, metrics: Metrics, readiness: Readiness): Promise<HistoryStore | null> {
+  const { roles, clickhouse, dataDir, historyTtlDays } = config;
+  // A gateway by itself cannot read the embedded store of another process.
+  if (!roles.includes('historian') && !(roles.includes('gateway') && clickhouse.url !== null)) return null;
+  try {
+    return await openHistoryStore({ config: clickhouse, dataDir, historyTtlDays, logger, onInsert: metrics.onInsert });
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'optional_missing')) throw error;
+    logger.error({ code: error.code }, `Running without history: ${error.message}`);
+    readiness.unavailable('historian', error.message);
+    return null;
   }
 }
 

@@ -16,8 +16,14 @@ export function finishedRace(race: RaceState, origin: Origin): FinishedRace {
     origin, race_id: race.race_id, source: race.source, title: race.title, attempt: race.attempt, version: race.version, outcome: race.state as Outcome,
     queued_at: race.queued_at, started_at: startedAt, completed_at: completedAt, duration_sec: Math.max(0, (completedAt - startedAt) / 1000),
     submitted_at: race.first_at, metadata: currentMetadata(race), stages: race.stages.map(finishedStage), progress_points: race.progress_points,
-    client_eta_sec: race.eta_sec, correction: race.version > 1, checkpoints: race.checkpoints, revisions: race.revision,
+    ...clientEta(race, startedAt), correction: race.version > 1, checkpoints: race.checkpoints, revisions: race.revision,
   };
+}
+
+/** The producer's last estimate, with its kind and the age of the race when it was given: what its bias is learned from. */
+function clientEta(race: RaceState, startedAt: number): Pick<FinishedRace, 'client_eta_sec' | 'client_eta_kind' | 'client_eta_elapsed_sec'> {
+  if (race.eta_sec === null) return { client_eta_sec: null, client_eta_kind: null, client_eta_elapsed_sec: null };
+  return { client_eta_sec: race.eta_sec, client_eta_kind: race.eta_kind, client_eta_elapsed_sec: Math.max(0, (race.field_at.eta - startedAt) / 1000) };
 }
 
 function finishedStage({ name, occurrence, seq, state, started_at, completed_at, planned_sec }: Stage, index: number): FinishedStage {

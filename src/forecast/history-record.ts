@@ -28,7 +28,7 @@ export type FinishedRace = {
   metadata: Record<string, string>;
   stages: FinishedStage[];
   progress_points: ProgressPoint[];
-  /** The producer's own first estimate, as it was given: what it counts is client_eta_kind, if said. */
+  /** The producer's own last estimate, as it was given: what it counts is client_eta_kind, if said. */
   client_eta_sec: number | null;
   client_eta_kind?: EtaKind | null;
   /** Age of the race when client_eta_sec was given, which a remaining time needs to be held against the truth. */

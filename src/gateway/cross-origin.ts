@@ -30,5 +30,5 @@ export const preflightHeaders: Readonly<Record<string, string>> = {
 };
 
 export function originRefused(headers: IncomingHttpHeaders): HttpFailure {
-  return new HttpFailure(403, { error: 'Origin not allowed', code: 'invalid_request', message: `Pages of ${String(headers.origin).slice(0, 200)} may not use this service` });
+  return new HttpFailure(403, { error: 'Origin not allowed', code: 'origin_refused', message: `Pages of ${String(headers.origin).slice(0, 200)} may not use this service` });
 }

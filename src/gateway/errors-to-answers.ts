@@ -36,5 +36,5 @@ function answerOf(error: unknown, query: Readonly<Record<string, unknown>>, para
     const answer = failure('invalid_request', messageOf(error));
     return new HttpFailure(statusCode, answer.body);
   }
-  return new HttpFailure(500, { error: failureCodes.unavailable, code: 'unavailable', message: `The request failed inside the service${code === undefined ? '' : ` (${code})`}` });
+  return new HttpFailure(500, { error: failureCodes.internal, code: 'internal', message: `The request failed inside the service${code === undefined ? '' : ` (${code})`}` });
 }

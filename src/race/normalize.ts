@@ -1,6 +1,7 @@
 import { reject, type Rejection, type RejectionCode } from '../errors.ts';
 import { parseInstant } from './instant.ts';
 import { hasControl, isLonger, oneLine, shown, utf8Length } from './text.ts';
+import { isPositionKey } from './position-key.ts';
 import type {
   EtaKind, EventUpdate, PlannedStage, RaceUpdate, ReportedState, StageState, StageUpdate,
 } from './update.ts';
@@ -89,6 +90,8 @@ function identity(findings: Findings, value: unknown, field: string, missing: Re
     refuse(findings, invalid, `${field} must have 1..${MAX_ID} characters, got ${shown(value)}`);
   } else if (hasControl(value) || !value.isWellFormed()) {
     refuse(findings, invalid, `${field} must not hold control characters or lone surrogates, got ${shown(value)}`);
+  } else if (isPositionKey(value)) {
+    refuse(findings, invalid, `${field} must not begin like our own keys, got ${shown(value)}`);
   }
   return value;
 }

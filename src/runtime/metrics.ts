@@ -14,8 +14,13 @@ export type Metrics = {
   readonly pipelineHooks: PipelineHooks;
   onHistory(record: HistoryRecord): void;
   onInsert(table: string, rows: number, elapsedMs: number): void;
-  onInsertFailure(): void;
-  onRequest(method: string, route: string, status: number, elapsedMs: number): void;
+  readonly historianHooks: { onInsertFailure(): void; onRepeated(): void; onUndecodable(): void };
+  readonly gatewayHooks: {
+    onRequest(method: string, route: string, status: number, elapsedMs: number): void;
+    onSocketOpen(): void;
+    onSocketClose(): void;
+    onSlowClose(): void;
+  };
   /** Lets the gauges read live figures at scrape time. */
   observePipeline(pipeline: Pipeline): void;
   observeGauge(name: string, help: string, read: () => number): void;
@@ -42,6 +47,10 @@ export function createMetrics(maxSourceLabels: number): Metrics {
   const inserts = new Histogram({ name: 'raceline_clickhouse_insert_duration_seconds', help: 'Inserts into ClickHouse', labelNames: ['table'] as const, buckets: FAST_SEC, registers });
   const insertedRows = new Counter({ name: 'raceline_clickhouse_inserted_rows_total', help: 'Rows inserted into ClickHouse', labelNames: ['table'] as const, registers });
   const insertFailures = new Counter({ name: 'raceline_clickhouse_insert_failures_total', help: 'Inserts that failed and are tried again', registers });
+  const repeats = new Counter({ name: 'raceline_history_repeats_total', help: 'Records of race-history that were stored before and skipped', registers });
+  const undecodable = new Counter({ name: 'raceline_history_undecodable_total', help: 'Records the historian could not read and sent to dead-letters', registers });
+  const sockets = new Gauge({ name: 'raceline_sockets', help: 'WebSocket and SSE clients', registers });
+  const slowCloses = new Counter({ name: 'raceline_slow_clients_closed_total', help: 'Clients closed because they did not read fast enough', registers });
   const requests = new Histogram({ name: 'raceline_http_request_duration_seconds', help: 'HTTP requests', labelNames: ['method', 'route', 'status'] as const, buckets: FAST_SEC, registers });
 
   const sources = new Set<string>();
@@ -95,11 +104,16 @@ export function createMetrics(maxSourceLabels: number): Metrics {
       inserts.observe({ table }, elapsedMs / 1_000);
       insertedRows.inc({ table }, rows);
     },
-    onInsertFailure() {
-      insertFailures.inc();
+    historianHooks: {
+      onInsertFailure: () => insertFailures.inc(),
+      onRepeated: () => repeats.inc(),
+      onUndecodable: () => undecodable.inc(),
     },
-    onRequest(method, route, status, elapsedMs) {
-      requests.observe({ method, route, status: String(status) }, elapsedMs / 1_000);
+    gatewayHooks: {
+      onRequest: (method, route, status, elapsedMs) => requests.observe({ method, route, status: String(status) }, elapsedMs / 1_000),
+      onSocketOpen: () => sockets.inc(),
+      onSocketClose: () => sockets.dec(),
+      onSlowClose: () => slowCloses.inc(),
     },
     observePipeline(pipeline) {
       new Gauge({ name: 'raceline_live_races', help: 'Races in the store, by state', labelNames: ['state'] as const, registers, collect() {

@@ -20,6 +20,8 @@ export class PartitionStore implements RaceStore {
   readonly #races = new Map<string, RaceState>();
   readonly #changed = new Set<string>();
   #dueTimes = new TinyQueue<DueTime>([], (a, b) => a.atMs - b.atMs);
+  /** Races whose due time was taken from the heap: the next one is armed even if it is the same. */
+  readonly #handedOut = new Set<string>();
   #undo: { raceId: string; before: RaceState | undefined }[] = [];
   #positionBefore: PartitionState | null = null;
 
@@ -44,10 +46,12 @@ export class PartitionStore implements RaceStore {
     this.#undo.push({ raceId: race.race_id, before });
     this.#races.set(race.race_id, race);
     this.#changed.add(race.race_id);
-    if (race.wake_at !== null && race.wake_at !== before?.wake_at) this.#arm(race.wake_at, race.race_id);
+    const isDisarmed = this.#handedOut.delete(race.race_id);
+    if (race.wake_at !== null && (isDisarmed || race.wake_at !== before?.wake_at)) this.#arm(race.wake_at, race.race_id);
   }
 
   delete(raceId: string): void {
+    this.#handedOut.delete(raceId);
     this.#undo.push({ raceId, before: this.#races.get(raceId) });
     this.#races.delete(raceId);
     this.#changed.add(raceId);
@@ -102,7 +106,9 @@ export class PartitionStore implements RaceStore {
       if (top === undefined || top.atMs > nowMs) break;
       this.#dueTimes.pop();
       // Entries of a due time that was moved since are stale.
-      if (this.#races.get(top.raceId)?.wake_at === top.atMs) due.push(top.raceId);
+      if (this.#races.get(top.raceId)?.wake_at !== top.atMs) continue;
+      this.#handedOut.add(top.raceId);
+      due.push(top.raceId);
     }
     return due;
   }

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { openKafkaLog } from '../../src/adapters/kafka/kafka-log.ts';
+import type { RecordLog } from '../../src/ports/record-log.ts';
+import { sharedKafka, sharedRegistry } from './engines/engines.ts';
+import { allMembers, evict, membersOf, type Members } from './engines/evict.ts';
+import { kafkaConfig, quietLogger } from './engines/kafka-client.ts';
+
+/** The shared broker and registry, for a service with topics, groups and subjects of its own. */
+export type KafkaSetting = {
+  readonly broker: string;
+  readonly registry: string;
+  readonly prefix: string;
+  readonly partitions: number;
+  /** Environment of the service. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Members of the pipeline's group and the partitions of race-updates that each holds. */
+  pipelineMembers(): Promise<Members>;
+  /** Takes members that were killed out of the groups, as their session's end would; default: all of them. */
+  buryMembers(memberIds?: readonly string[]): Promise<void>;
+  openLog(): Promise<RecordLog>;
+};
+
+const PARTITIONS = 6;
+
+export async function kafkaSetting(): Promise<KafkaSetting> {
+  const [broker, registry] = await Promise.all([sharedKafka(), sharedRegistry()]);
+  const prefix = `service-${randomUUID()}.`;
+  return {
+    broker, registry, prefix, partitions: PARTITIONS,
+    env: { KAFKA_BROKERS: broker, SCHEMA_REGISTRY_URL: registry, RACELINE_TOPIC_PREFIX: prefix, KAFKA_PARTITIONS: String(PARTITIONS) },
+    pipelineMembers: () => membersOf(broker, `${prefix}pipeline`, `${prefix}race-updates`),
+    async buryMembers(memberIds) {
+      for (const group of [`${prefix}pipeline`, `${prefix}historian`]) await evict(broker, group, memberIds ?? await allMembers(broker, group));
+    },
+    openLog: () => openKafkaLog({ config: kafkaConfig([broker]), topicPrefix: prefix, clientId: 'test', logger: quietLogger }),
+  };
+}
