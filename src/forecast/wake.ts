@@ -42,8 +42,10 @@ function expiryAtMs(race: RaceState, finishedTtlMs: number): number {
   return Math.max(race.completed_at ?? race.last_at, race.appended_at) + finishedTtlMs;
 }
 
+// Due times are stored as whole milliseconds: what learned intervals and shares of an age give is rounded up.
+
 function silenceEndsAtMs(race: RaceState): number {
-  return silentAtMs(race, p90SecOf(race)) + 1;
+  return Math.ceil(silentAtMs(race, p90SecOf(race))) + 1;
 }
 
 /**
@@ -60,14 +62,14 @@ function overdueAtMs({ published, started_at }: RaceState): number {
   const finishAtMs = Math.ceil(started_at + 1000 * published.eta_sec);
   const ageMs = published.issued_at - started_at;
   // A finish published a moment before its time must not wake at once again.
-  return Math.max(finishAtMs, ageMs > 0 ? published.issued_at + Math.max(LEAST_OVERDUE_MS, OVERDUE_GROWTH * ageMs) : finishAtMs);
+  return Math.max(finishAtMs, ageMs > 0 ? published.issued_at + Math.max(LEAST_OVERDUE_MS, Math.ceil(OVERDUE_GROWTH * ageMs)) : finishAtMs);
 }
 
 function overdueStepMs(race: RaceState, nowMs: number): number {
-  return overdueAtMs(race) > nowMs ? 0 : Math.max(LEAST_OVERDUE_MS, OVERDUE_GROWTH * (nowMs - (race.started_at ?? nowMs)));
+  return overdueAtMs(race) > nowMs ? 0 : Math.max(LEAST_OVERDUE_MS, Math.ceil(OVERDUE_GROWTH * (nowMs - (race.started_at ?? nowMs))));
 }
 
 /** Only a producer that reports progress has promised anything. */
 function promisedAtMs(race: RaceState): number {
-  return race.progress_points.length === 0 || race.state !== 'running' ? Infinity : race.last_at + MISSED_INTERVALS * 1000 * updateIntervalHintSec(race);
+  return race.progress_points.length === 0 || race.state !== 'running' ? Infinity : race.last_at + Math.ceil(MISSED_INTERVALS * 1000 * updateIntervalHintSec(race));
 }

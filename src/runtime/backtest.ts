@@ -65,5 +65,7 @@ export function runBacktest({ updates, codec, finishedTtlMs, onRevision, onProgr
     done += 1;
     if (done % 1_000 === 0) onProgress?.(done);
   }
+  // The clock runs on until every race has ended or was abandoned: what is said after the last update is said, too.
+  runWakeUps(Infinity);
   return { updates: done, revisions, applied: store.position.applied, rejected: store.position.rejected };
 }

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError, messageOf, type Rejection } from '../errors.ts';
 import type { OriginGate } from '../forecast/origin-gate.ts';
 import { addRecord, emptyBatch, rowCount, type RowBatch } from '../history/batch.ts';
@@ -10,6 +10,7 @@ import type { LogRecord, NewRecord, PartitionId, RecordBatch, RecordLog } from '
 import { isPositionKey } from '../race/position-key.ts';
 import { deadLetterRecord } from './dead-letters.ts';
 import { deleteForgotten, deleteLateRevisions } from './forgotten-races.ts';
+import { pause, type Timers } from './timers.ts';
 
 /** When a batch is full. Chosen: large enough for ClickHouse, small enough to hold two per partition. */
 export type BatchLimits = {
@@ -36,6 +37,7 @@ export type HistorianContext = {
   readonly logger: Logger;
   readonly hooks: HistorianHooks;
   readonly limits: BatchLimits;
+  readonly timers: Timers;
   readonly commit: (partition: PartitionId, nextOffset: number, metadata: string) => Promise<void>;
 };
 
@@ -85,7 +87,7 @@ export class HistorianPartition {
   #storing: Promise<void> | null = null;
   #storedRows = 0;
   #failures = 0;
-  #timer: NodeJS.Timeout | null = null;
+  #cancelTimer: (() => void) | null = null;
 
   constructor(id: PartitionId, start: HistorianStart, context: HistorianContext) {
     this.id = id;
@@ -133,7 +135,7 @@ export class HistorianPartition {
   /** Stores what is buffered, then stops; what is not stored after `drainMs` is read again by the next owner. */
   async close(drainMs: number): Promise<void> {
     const timeout = new AbortController();
-    await Promise.race([this.#drain(), delay(drainMs, undefined, { signal: timeout.signal, ref: false })]).catch(() => {});
+    await Promise.race([this.#drain(), pause(this.#context.timers, drainMs, timeout.signal)]).catch(() => {});
     timeout.abort();
     this.lose();
     await this.#storing;
@@ -186,12 +188,12 @@ export class HistorianPartition {
   }
 
   #startTimer(): void {
-    this.#timer = setTimeout(() => void this.#cut(), this.#context.limits.maxWaitMs);
+    this.#cancelTimer = this.#context.timers.after(this.#context.limits.maxWaitMs, () => void this.#cut());
   }
 
   #stopTimer(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
   }
 
   /** Hands the open batch over, once the one before is stored. Never rejects. */
@@ -225,7 +227,7 @@ export class HistorianPartition {
           { ...this.id, ...range, rows: this.#storedRows, failures: this.#failures, waitMs: Math.round(waitMs), error: messageOf(error) },
           'Could not store a batch in ClickHouse, trying again',
         );
-        await delay(waitMs, undefined, { signal }).catch(() => {});
+        await pause(this.#context.timers, waitMs, signal);
       }
     }
   }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import { advance, createOriginGate, type OriginGate } from '../forecast/origin-gate.ts';
 import { parseRange } from '../history/pending-range.ts';
@@ -8,6 +7,7 @@ import type { HistoryStore } from '../ports/history-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { PartitionId, RecordLog, Subscription } from '../ports/record-log.ts';
 import { HistorianPartition, type BatchLimits, type HistorianHooks, type HistorianLag, type HistorianStart } from './historian-partition.ts';
+import { pause, systemTimers, type Timers } from './timers.ts';
 
 export type HistorianOptions = {
   readonly log: RecordLog;
@@ -18,6 +18,7 @@ export type HistorianOptions = {
   readonly logger: Logger;
   readonly hooks?: HistorianHooks;
   readonly limits?: Partial<BatchLimits>;
+  readonly timers?: Timers;
 };
 
 export type Historian = {
@@ -39,14 +40,14 @@ const MAX_RETRY_MS = 30_000;
  * Memory: per partition two batches of `maxRows` rows or `maxBytes` bytes.
  */
 export async function runHistorian(options: HistorianOptions): Promise<Historian> {
-  const { log, codec, store, logger, hooks = {} } = options;
+  const { log, codec, store, logger, hooks = {}, timers = systemTimers } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const partitions = new Map<string, HistorianPartition>();
   const subscribed = Promise.withResolvers<Subscription>();
   const stopping = new AbortController();
 
   const context = {
-    log, codec, store, logger, hooks, limits,
+    log, codec, store, logger, hooks, limits, timers,
     commit: async (id: PartitionId, nextOffset: number, metadata: string) => (await subscribed.promise).commit(id, nextOffset, metadata),
   };
 
@@ -66,7 +67,7 @@ export async function runHistorian(options: HistorianOptions): Promise<Historian
       async onAssigned(ids) {
         await Promise.all(ids.map(async (id) => {
           partitions.get(nameOf(id))?.lose();
-          const start = await withoutEnd(() => startOf(id), stopping.signal, (error) => {
+          const start = await withoutEnd(() => startOf(id), timers, stopping.signal, (error) => {
             hooks.onInsertFailure?.(id, error);
             logger.warn({ ...id, error: messageOf(error) }, 'Could not read from ClickHouse where a partition stands, trying again');
           });
@@ -129,14 +130,14 @@ async function loadGate(store: HistoryStore, id: PartitionId, first: number | nu
 }
 
 /** Tries with growing delay until it succeeds; null = aborted. */
-async function withoutEnd<T>(work: () => Promise<T>, signal: AbortSignal, onFailure: (error: unknown) => void): Promise<T | null> {
+async function withoutEnd<T>(work: () => Promise<T>, timers: Timers, signal: AbortSignal, onFailure: (error: unknown) => void): Promise<T | null> {
   for (let failures = 0; !signal.aborted; failures++) {
     try {
       return await work();
     } catch (error) {
       if (signal.aborted) return null;
       onFailure(error);
-      await delay(Math.min(MAX_RETRY_MS, 250 * 2 ** failures), undefined, { signal }).catch(() => {});
+      await pause(timers, Math.min(MAX_RETRY_MS, 250 * 2 ** failures), signal);
     }
   }
   return null;

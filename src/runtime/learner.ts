@@ -8,6 +8,7 @@ import type { LogRecord, PartitionReader, RecordLog } from '../ports/record-log.
 import { partitionOf } from '../race/partition.ts';
 import { foldHistory, type LearnedPartition } from './learned-partition.ts';
 import { readSnapshots, SnapshotWriter } from './model-snapshots.ts';
+import { every, systemTimers, type Timers } from './timers.ts';
 
 const SNAPSHOT_INTERVAL_MS = 60_000;
 
@@ -17,6 +18,7 @@ export type LearnerOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFolded?: (record: HistoryRecord) => void;
+  readonly timers?: Timers;
 };
 
 export type Learner = ModelStore & {
@@ -36,7 +38,7 @@ export type Learner = ModelStore & {
  * The global store `models`: every instance folds all of race-history. Restored from model-snapshots, then from
  * race-history after the offset they stand for.
  */
-export async function runLearner({ log, codec, clock, logger, onFolded }: LearnerOptions): Promise<Learner> {
+export async function runLearner({ log, codec, clock, logger, onFolded, timers = systemTimers }: LearnerOptions): Promise<Learner> {
   const count = await log.partitionCount('race-history');
   const restored = await readSnapshots({ log, codec, logger, count });
   const partitions = restored.map(({ learned }) => learned);
@@ -81,9 +83,9 @@ export async function runLearner({ log, codec, clock, logger, onFolded }: Learne
     writing = writing.catch(() => undefined);
     return done;
   }
-  const timer = setInterval(() => {
+  const stopWriting = every(timers, SNAPSHOT_INTERVAL_MS, () => {
     writeSnapshots().catch((error: unknown) => logger.warn({ error: messageOf(error) }, 'Model snapshots could not be written; trying again'));
-  }, SNAPSHOT_INTERVAL_MS);
+  });
 
   return {
     partitions,
@@ -103,7 +105,7 @@ export async function runLearner({ log, codec, clock, logger, onFolded }: Learne
     async close() {
       if (closed) return;
       closed = true;
-      clearInterval(timer);
+      stopWriting();
       await reader.close();
       await writeSnapshots().catch((error: unknown) => logger.warn({ error: messageOf(error) }, 'The last model snapshots could not be written'));
     },

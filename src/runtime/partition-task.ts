@@ -6,6 +6,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { NewRecord, RecordBatch, RecordLog } from '../ports/record-log.ts';
 import { partitionOfKey } from '../race/partition.ts';
 import { positionKey } from '../race/position-key.ts';
+import type { PartitionState } from '../race/state.ts';
 import { approximateStateBytes } from '../race/state-size.ts';
 import { appendInChunks } from './append-in-chunks.ts';
 import { deadLetterRecord } from './dead-letters.ts';
@@ -38,7 +39,13 @@ export type TaskOptions = GraphOptions & {
   readonly commit: (nextOffset: number) => Promise<void>;
 };
 
-type Slice = { readonly outputs: GraphOutputs; readonly changelog: NewRecord[]; readonly nextOffset: number; outputsSent: boolean };
+/** Encoded only when it is sent: what cannot be encoded is kept like what cannot be sent. */
+type Slice = {
+  readonly outputs: GraphOutputs;
+  readonly changes: ReturnType<PartitionStore['takeChanges']>;
+  readonly position: PartitionState;
+  outputsSent: boolean;
+};
 
 /**
  * One partition in service: slices of inputs through the graph, then outputs, then changelog, then commit.
@@ -143,7 +150,7 @@ export class PartitionTask {
     const { position } = store;
     position.at = this.#options.clock.nowMs();
     if (!evenIfUnchanged && this.#graph.outputCount === 0 && store.changedCount === 0 && position.applied_offset + 1 === this.#committedUpTo) return;
-    this.#unsent = { outputs: this.#graph.takeOutputs(), changelog: this.#changelogRecords(), nextOffset: position.applied_offset + 1, outputsSent: false };
+    this.#unsent = { outputs: this.#graph.takeOutputs(), changes: store.takeChanges(), position: { ...position }, outputsSent: false };
     await this.#sendUnsent();
   }
 
@@ -159,13 +166,14 @@ export class PartitionTask {
       slice.outputsSent = true;
     }
     if (this.#stopped) return;
-    await appendInChunks(log, 'race-states', partition, slice.changelog);
+    await appendInChunks(log, 'race-states', partition, this.#changelogRecords(slice));
     this.#unsent = null;
-    hooks.onSlice(slice.outputs, this.store.position);
-    if (this.#stopped || slice.nextOffset === this.#committedUpTo) return;
-    this.#committedUpTo = slice.nextOffset;
+    hooks.onSlice(slice.outputs, slice.position);
+    const nextOffset = slice.position.applied_offset + 1;
+    if (this.#stopped || nextOffset === this.#committedUpTo) return;
+    this.#committedUpTo = nextOffset;
     // Not awaited: a commit that is lost only makes the next owner read, and skip, what the changelog has already.
-    this.#lastCommit = commit(slice.nextOffset).catch((error: unknown) => {
+    this.#lastCommit = commit(nextOffset).catch((error: unknown) => {
       this.#committedUpTo = -1;
       if (!(error instanceof AppError && error.code === 'partition_lost')) {
         this.#options.logger.warn({ partition, error }, 'Commit failed; the next one makes up for it');
@@ -191,13 +199,13 @@ export class PartitionTask {
     await Promise.all(sends);
   }
 
-  #changelogRecords(): NewRecord[] {
+  #changelogRecords({ changes, position }: Slice): NewRecord[] {
     const { codec, partition, writerId } = this.#options;
     const headers = [[WRITER_HEADER, Buffer.from(writerId)]] as const;
-    const records: NewRecord[] = this.store.takeChanges().map(({ raceId, race }) => ({
+    const records: NewRecord[] = changes.map(({ raceId, race }) => ({
       key: Buffer.from(raceId), value: race === null ? null : codec.encode('race-states', race, 'RaceState'), headers,
     }));
-    records.push({ key: Buffer.from(positionKey(partition)), value: codec.encode('race-states', this.store.position, 'PartitionState'), headers });
+    records.push({ key: Buffer.from(positionKey(partition)), value: codec.encode('race-states', position, 'PartitionState'), headers });
     return records;
   }
 

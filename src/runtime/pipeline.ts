@@ -7,6 +7,7 @@ import type { PipelineHooks } from './hooks.ts';
 import type { Learner } from './learner.ts';
 import { PartitionTask, WRITER_HEADER } from './partition-task.ts';
 import { foreignKeys, restoreStore } from './restore-store.ts';
+import { every, systemTimers, type Timers } from './timers.ts';
 
 const PIPELINE_GROUP = 'pipeline';
 /** An update appended more than an hour after its `at` is history. */
@@ -23,6 +24,7 @@ export type PipelineOptions = {
   readonly finishedTtlMs: number;
   /** Names this instance in the changelog; unique per process start. */
   readonly writerId: string;
+  readonly timers?: Timers;
 };
 
 export type Pipeline = {
@@ -38,9 +40,9 @@ export type Pipeline = {
  * before its first record, and only after the learner has caught up.
  */
 export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
-  const { log, codec, learner, clock, logger, hooks, writerId } = options;
+  const { log, codec, learner, clock, logger, hooks, writerId, timers = systemTimers } = options;
   const tasks = new Map<number, PartitionTask>();
-  const takeOverTimers = new Map<number, NodeJS.Timeout>();
+  const takeOverTimers = new Map<number, () => void>();
   const partitionCount = await log.partitionCount('race-updates');
   const historyPartitions = await log.partitionCount('race-history');
   let subscription: Subscription | null = null;
@@ -65,11 +67,11 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     tasks.set(partition, task);
     hooks.onRestored(store.position, store.size, performance.now() - startedAt);
     if (log.zombieWindowMs > 0) {
-      const timer = setTimeout(() => {
+      const cancel = timers.after(log.zombieWindowMs, () => {
         takeOverTimers.delete(partition);
         void answerForeignWriters(task, partition, changelogEnd);
-      }, log.zombieWindowMs);
-      takeOverTimers.set(partition, timer);
+      });
+      takeOverTimers.set(partition, cancel);
     }
   }
 
@@ -83,7 +85,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     } catch (error) {
       logger.warn({ partition, error: messageOf(error) }, 'Could not look for foreign writers; trying again');
       if (tasks.get(partition) === task) {
-        takeOverTimers.set(partition, setTimeout(() => void answerForeignWriters(task, partition, from), log.zombieWindowMs));
+        takeOverTimers.set(partition, timers.after(log.zombieWindowMs, () => void answerForeignWriters(task, partition, from)));
       }
     }
   }
@@ -91,7 +93,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
   function drop(partition: number): void {
     tasks.get(partition)?.stop();
     tasks.delete(partition);
-    clearTimeout(takeOverTimers.get(partition));
+    takeOverTimers.get(partition)?.();
     takeOverTimers.delete(partition);
     learner.disown(partition);
   }
@@ -119,13 +121,13 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
 
   let closed: Promise<void> | null = null;
   let waking = false;
-  const wakeTimer = setInterval(() => {
+  const stopWaking = every(timers, WAKE_INTERVAL_MS, () => {
     if (waking) return;
     waking = true;
     void wakeAll().finally(() => {
       waking = false;
     });
-  }, WAKE_INTERVAL_MS);
+  });
   async function wakeAll(): Promise<void> {
     for (const [partition, task] of tasks) {
       if (!task.hasDueWakeUps) continue;
@@ -136,8 +138,8 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
   }
 
   async function close(): Promise<void> {
-    clearInterval(wakeTimer);
-    for (const timer of takeOverTimers.values()) clearTimeout(timer);
+    stopWaking();
+    for (const cancel of takeOverTimers.values()) cancel();
     const draining = [...tasks.values()];
     await subscription?.close({ drainMs: 10_000 });
     await Promise.allSettled(draining.map((task) => task.drain()));

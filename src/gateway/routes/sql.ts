@@ -49,7 +49,8 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
   const runSql = async (sql: string, format: string | undefined, reply: FastifyReply): Promise<Buffer> => {
     if (sql.trim() === '') throw failure('invalid_request', 'query must hold one statement, got nothing');
     const split = splitFormat(sql);
-    const name = format ?? split.format ?? 'JSON';
+    // As ClickHouse itself does: what stands in the statement wins.
+    const name = split.format ?? format ?? 'JSON';
     const result = await historyOf(context).userQuery(split.sql, name);
     void reply.type(contentTypes[name] ?? 'text/plain; charset=utf-8');
     return result;

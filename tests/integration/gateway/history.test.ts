@@ -85,6 +85,7 @@ describe('SQL', () => {
     const posted = await send(gateway, 'POST', '/v1/sql', 'SELECT race_id FROM races ORDER BY race_id LIMIT 2 FORMAT CSV', { 'content-type': 'text/plain' });
     expect(posted).toMatchObject({ status: 200, body: '"h0"\n"h1"\n' });
     expect(posted.headers.get('content-type')).toContain('text/csv');
+    expect((await send(gateway, 'POST', '/v1/sql?format=JSON', "SELECT 'a' FORMAT TSV", { 'content-type': 'text/plain' })).body).toBe('a\n');
   });
 
   test.each([['DROP TABLE races', 403, 'query_refused'], ['SELECT 1; SELECT 2', 403, 'query_refused'], ['SELECT nope FROM races', 400, 'query_failed'], [' ', 400, 'invalid_request']])('refuses %j', async (sql, status, code) => {

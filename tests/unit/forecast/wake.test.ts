@@ -34,6 +34,16 @@ describe('nextWakeAtMs()', () => {
     expect(nextWakeAtMs(raceOf(overrides), TTL)).toBe(at(sec));
   });
 
+  test('is a whole millisecond, whatever was learned', () => {
+    const sec = fc.double({ min: 0.001, max: 1e7, noNaN: true });
+    fc.assert(fc.property(sec, sec, sec, fc.integer({ min: 0, max: 1_000_000 }), (etaSec, p90Sec, gapSec, nowSec) => {
+      const race = raceOf({
+        published: { ...published(etaSec), issued_at: at(0) + 7 }, checkpoints: [checkpoint(0, p90Sec)], progress_points: [{ at: START, progress: 20 }], gap_count: 20, gap_mean_sec: gapSec,
+      });
+      expect(Number.isSafeInteger(nextWakeAtMs(race, { ...TTL, nowMs: at(nowSec) + 3 }))).toBe(true);
+    }));
+  });
+
   test('never lies in the past, and after a look at an overdue race a step ahead', () => {
     const late = raceOf({ published: published(600) });
     expect(nextWakeAtMs(late, { ...TTL, nowMs: at(2000) })).toBe(at(2200));
@@ -46,6 +56,7 @@ describe('decideWake()', () => {
     ['before anything is due', { published: published(600) }, 599, 'wait'],
     ['when the published finish has passed', { published: published(600) }, 600, 'reforecast-overdue'],
     ['when a promised report is missing', { published: published(600), progress_points: [{ at: START, progress: 20 }] }, 30, 'reforecast-progress'],
+    ['when a report promised by a learned interval is missing', { published: published(600), progress_points: [{ at: START, progress: 20 }], gap_count: 20, gap_mean_sec: 2.0005, wake_at: START + 6_002 }, 6.002, 'reforecast-progress'],
     ['when that has been looked at already', { published: published(600), progress_points: [{ at: START, progress: 20 }], wake_at: at(600) }, 31, 'wait'],
     ['without progress nothing is promised', { published: published(600) }, 300, 'wait'],
     ['after a day of silence', { published: published(600) }, DAY_SEC + 1, 'abandon'],
