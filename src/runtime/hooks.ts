@@ -8,3 +8,5 @@ export type PipelineHooks = {
   onSlice(outputs: GraphOutputs, position: PartitionState): void;
   onRestored(position: PartitionState, races: number, elapsedMs: number): void;
 };
+
+export const noHooks: PipelineHooks = { onBatch() {}, onSlice() {}, onRestored() {} };
