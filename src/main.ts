@@ -7,10 +7,9 @@ import { createCodec } from './adapters/avro/codec.ts';
 import { confluentRegistry } from './adapters/avro/confluent-registry.ts';
 import { embeddedRegistry } from './adapters/avro/embedded-registry.ts';
 import { openHistoryStore } from './adapters/clickhouse/history-store.ts';
-import { openKafkaLog } from './adapters/kafka/kafka-log.ts';
 import { openLocalLog } from './adapters/local-log/local-log.ts';
 import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
-import { readConfig, type Config } from './config.ts';
+import { readConfig, type Config, type KafkaConfig } from './config.ts';
 import { AppError, messageOf } from './errors.ts';
 import { startGateway } from './gateway/server.ts';
 import type { Clock } from './ports/clock.ts';
@@ -136,10 +135,15 @@ export function embeddedCodec(): Codec {
 }
 
 async function openEngines(config: Config, logger: Logger): Promise<{ log: RecordLog; codec: Codec }> {
-  const log = config.kafka === null ? openEmbeddedLog(config, logger)
-    : await openKafkaLog({ config: config.kafka, topicPrefix: config.topicPrefix, clientId: 'raceline', logger });
+  const log = config.kafka === null ? openEmbeddedLog(config, logger) : await openKafka(config.kafka, config.topicPrefix, logger);
   const registry = config.registry === null ? embeddedRegistry() : confluentRegistry({ ...config.registry, logger });
   return { log, codec: createCodec({ registry, etaFormat: config.etaFormat, topicPrefix: config.kafka === null ? '' : config.topicPrefix, logger }) };
+}
+
+/** Loaded only when it is configured: the embedded default needs neither kafkajs nor its codecs' native packages. */
+async function openKafka(config: KafkaConfig, topicPrefix: string, logger: Logger): Promise<RecordLog> {
+  const { openKafkaLog } = await import('./adapters/kafka/kafka-log.ts');
+  return openKafkaLog({ config, topicPrefix, clientId: 'raceline', logger });
 }
 
 function openEmbeddedLog(config: Config, logger: Logger): RecordLog {
