@@ -11,6 +11,7 @@ import { openLocalLog } from './adapters/local-log/local-log.ts';
 import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
 import { readConfig, type Config, type KafkaConfig } from './config.ts';
 import { AppError, messageOf } from './errors.ts';
+import { startMonitor } from './gateway/monitor.ts';
 import { startGateway } from './gateway/server.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Codec } from './ports/codec.ts';
@@ -27,7 +28,7 @@ import { whileUnavailable } from './runtime/while-unavailable.ts';
 type Env = Readonly<Record<string, string | undefined>>;
 
 export type Service = {
-  /** Of the gateway, `http://host:port`; empty when this instance has no gateway. */
+  /** `http://host:port` of the gateway; without one, of the probes and metrics. */
   readonly address: string;
   /** Stops fetching, finishes what is in hand, closes the engines. Idempotent. */
   close(): Promise<void>;
@@ -64,19 +65,16 @@ export async function startService(env: Env): Promise<Service> {
     const history = await openHistory(config, logger, metrics, readiness);
     if (history !== null) onClose('ClickHouse', () => history.close());
 
-    let address = '';
-    if (config.roles.includes('gateway')) {
-      const gateway = await startGateway({
-        host: config.host, port: config.port, log, codec, history, clock: systemClock, logger,
-        ready: () => readiness.report(),
-        metricsText: () => metrics.registry.metrics(),
-        hooks: metrics.gatewayHooks,
+    const listener = { host: config.host, port: config.port, ready: () => readiness.report(), metricsText: () => metrics.registry.metrics(), logger };
+    const hasGateway = config.roles.includes('gateway');
+    const { address, close: closeListener } = hasGateway
+      ? await startGateway({
+        ...listener, log, codec, history, clock: systemClock, hooks: metrics.gatewayHooks,
         options: { rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, maxConnections: config.maxConnections },
-      });
-      address = gateway.address;
-      onClose('the gateway', () => gateway.close());
-      readiness.running('gateway');
-    }
+      })
+      : await startMonitor(listener);
+    onClose('the gateway', closeListener);
+    if (hasGateway) readiness.running('gateway');
     if (config.roles.includes('pipeline')) {
       const learner = await runLearner({ log, codec, clock: systemClock, logger, onFolded: metrics.onHistory });
       onClose('the learner', () => learner.close());
