@@ -43,9 +43,9 @@ export function createLiveGauges(registry: Registry): (sources: LiveSources) => 
     to.set(live.watch?.stalledSec() ?? 0);
   });
   gauge('raceline_partitions', 'Partitions of race-updates: held by this instance, and all there are', ['what'], (to) => {
-    if (live.pipeline === undefined || live.watch === undefined) return;
-    to.set({ what: 'held' }, live.pipeline.tasks.size);
-    to.set({ what: 'all' }, live.watch.partitions());
+    if (live.pipeline !== undefined) to.set({ what: 'held' }, live.pipeline.tasks.size);
+    const all = live.watch?.partitions() ?? 0;
+    if (all > 0) to.set({ what: 'all' }, all);
   });
   gauge('raceline_inputs_unaccounted', 'Records read from race-updates that ended in no class: always 0, else records were lost', [], (to) => {
     for (const task of live.pipeline?.tasks.values() ?? []) {

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { rejectionCodes } from '../errors.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import type { PartitionState } from '../race/state.ts';
 import type { HistorianHooks } from './historian-partition.ts';
@@ -54,6 +55,9 @@ export function createMetrics(maxSourceLabels: number): Metrics {
   const sockets = new Gauge({ name: 'raceline_sockets', help: 'WebSocket and SSE clients', registers });
   const slowCloses = new Counter({ name: 'raceline_slow_clients_closed_total', help: 'Clients closed because they did not read fast enough', registers });
   const requests = new Histogram({ name: 'raceline_http_request_duration_seconds', help: 'HTTP requests', labelNames: ['method', 'route', 'status'] as const, buckets: FAST_SEC, registers });
+
+  // From 0 on: the first of a kind would be no increase to Prometheus otherwise.
+  for (const code of Object.keys(rejectionCodes)) rejections.inc({ code }, 0);
 
   const sourceLabel = limitedLabels(maxSourceLabels);
   const classLabel = limitedLabels(maxSourceLabels);
