@@ -20,9 +20,11 @@ import type { Logger } from './ports/logger.ts';
 import type { RecordLog, TopicDefinition } from './ports/record-log.ts';
 import { runHistorian } from './runtime/historian.ts';
 import { runLearner } from './runtime/learner.ts';
+import { watchLog } from './runtime/log-watch.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { runPipeline } from './runtime/pipeline.ts';
 import { createReadiness, type Readiness } from './runtime/readiness.ts';
+import { startStatusServer } from './runtime/status-server.ts';
 import { whileUnavailable } from './runtime/while-unavailable.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -57,10 +59,18 @@ export async function startService(env: Env): Promise<Service> {
   const close = (): Promise<void> => (closing ??= closeAll());
 
   try {
+    if (!config.roles.includes('gateway')) {
+      const status = await startStatusServer({ host: config.host, port: config.port, ready: () => readiness.report(), metricsText: () => metrics.registry.metrics() });
+      onClose('the status server', () => status.close());
+      logger.info({ address: status.address }, 'Answering /healthz, /readyz and /metrics');
+    }
     const { log, codec } = await openEngines(config, logger);
     onClose('the record log', () => log.close());
     await log.ensureTopics(topicDefinitions(config));
     await codec.register();
+    const watch = watchLog({ log, clock: systemClock, logger });
+    onClose('the watch over the log', async () => watch.close());
+    metrics.observe({ clock: systemClock, readiness: () => readiness.report(), watch });
 
     const history = await openHistory(config, logger, metrics, readiness);
     if (history !== null) onClose('ClickHouse', () => history.close());
@@ -76,13 +86,14 @@ export async function startService(env: Env): Promise<Service> {
     onClose('the gateway', closeListener);
     if (hasGateway) readiness.running('gateway');
     if (config.roles.includes('pipeline')) {
-      const learner = await runLearner({ log, codec, clock: systemClock, logger, onFolded: metrics.onHistory });
+      const learner = await runLearner({ log, codec, clock: systemClock, logger });
       onClose('the learner', () => learner.close());
       const pipeline = await runPipeline({
         log, codec, learner, clock: systemClock, logger, hooks: metrics.pipelineHooks,
         finishedTtlMs: config.finishedTtlHours * 3_600_000, writerId: randomUUID(),
       });
-      metrics.observePipeline(pipeline);
+      watch.watch(pipeline);
+      metrics.observe({ pipeline });
       onClose('the pipeline', () => pipeline.close());
       readiness.running('pipeline');
     }
@@ -91,7 +102,7 @@ export async function startService(env: Env): Promise<Service> {
       await whileUnavailable(() => history.migrate(), { code: 'history_unavailable', logger, isStopping: () => closing !== null });
       const historian = await runHistorian({ log, codec, store: history, clock: systemClock, logger, hooks: metrics.historianHooks });
       onClose('the historian', () => historian.close());
-      metrics.observeGauge('raceline_history_lag_records', 'Records of the log that are not in ClickHouse yet', () => historian.lag().reduce((sum, { records }) => sum + records, 0));
+      metrics.observe({ historian });
       readiness.running('historian');
     }
     return { address, close };

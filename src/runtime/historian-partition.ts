@@ -25,6 +25,8 @@ export type BatchLimits = {
 export type HistorianHooks = {
   /** An insert, delete or commit failed and will be tried again. */
   readonly onInsertFailure?: (partition: PartitionId, error: unknown) => void;
+  /** A batch with anything in it is in ClickHouse and committed; `elapsedMs` with all retries. */
+  readonly onStored?: (partition: PartitionId, elapsedMs: number) => void;
   /** A finish that had been sent and stored before. */
   readonly onRepeated?: (partition: PartitionId) => void;
   readonly onUndecodable?: (partition: PartitionId) => void;
@@ -55,11 +57,13 @@ export type HistorianLag = PartitionId & {
   /** Records at the end of the partition that are not in ClickHouse yet, as of the last fetch. */
   readonly records: number;
   readonly bufferedRows: number;
+  /** Append time of the oldest record in hand that is not in ClickHouse yet, epoch ms; null = none. */
+  readonly oldestAtMs: number | null;
   /** Failures in a row of the batch in hand; 0 = all is well. */
   readonly failures: number;
 };
 
-type OpenBatch = { first: number; last: number; bytes: number; readonly month: number; readonly rows: RowBatch; readonly deadLetters: NewRecord[] };
+type OpenBatch = { first: number; last: number; bytes: number; readonly firstAtMs: number; readonly month: number; readonly rows: RowBatch; readonly deadLetters: NewRecord[] };
 
 const GROUP = 'historian';
 /** Records decoded before others get the event loop: some milliseconds. */
@@ -86,6 +90,7 @@ export class HistorianPartition {
   #open: OpenBatch | null = null;
   #storing: Promise<void> | null = null;
   #storedRows = 0;
+  #storingFromMs: number | null = null;
   #failures = 0;
   #cancelTimer: (() => void) | null = null;
 
@@ -128,7 +133,8 @@ export class HistorianPartition {
   lag(): HistorianLag {
     return {
       ...this.id, records: Math.max(0, this.#end - (this.#committed ?? 0)),
-      bufferedRows: this.#storedRows + (this.#open === null ? 0 : rowCount(this.#open.rows)), failures: this.#failures,
+      bufferedRows: this.#storedRows + (this.#open === null ? 0 : rowCount(this.#open.rows)),
+      oldestAtMs: this.#storingFromMs ?? this.#open?.firstAtMs ?? null, failures: this.#failures,
     };
   }
 
@@ -161,7 +167,7 @@ export class HistorianPartition {
   #add(record: LogRecord): void {
     const { topic, partition, offset, value, appendedAtMs } = record;
     if (this.#open === null) {
-      this.#open = { first: this.#pending?.first ?? offset, last: offset, bytes: 0, month: monthOf(record), rows: emptyBatch(), deadLetters: [] };
+      this.#open = { first: this.#pending?.first ?? offset, last: offset, bytes: 0, firstAtMs: appendedAtMs, month: monthOf(record), rows: emptyBatch(), deadLetters: [] };
       if (this.#pending === null) this.#startTimer();
     }
     const open = this.#open;
@@ -206,18 +212,23 @@ export class HistorianPartition {
     const range = this.#pending ?? { first: open.first, last: open.last };
     this.#pending = null;
     this.#storedRows = rowCount(open.rows);
+    this.#storingFromMs = open.firstAtMs;
     this.#storing = this.#storeForEver(open, range).finally(() => {
       this.#storing = null;
       this.#storedRows = 0;
+      this.#storingFromMs = null;
     });
   }
 
   async #storeForEver(batch: OpenBatch, range: OffsetRange): Promise<void> {
     const { signal } = this.#lost;
+    const startedAt = performance.now();
+    const isEmpty = isNothing(batch);
     while (!signal.aborted) {
       try {
         await this.#store(batch, range);
         this.#failures = 0;
+        if (!isEmpty && !signal.aborted) this.#context.hooks.onStored?.(this.id, performance.now() - startedAt);
         return;
       } catch (error) {
         if (error instanceof AppError && error.code === 'partition_lost') return this.lose();
@@ -233,12 +244,12 @@ export class HistorianPartition {
   }
 
   /** Each step may be done again. */
-  async #store({ rows, deadLetters }: OpenBatch, range: OffsetRange): Promise<void> {
+  async #store(batch: OpenBatch, range: OffsetRange): Promise<void> {
+    const { rows, deadLetters } = batch;
     const { log, store, commit } = this.#context;
     const { signal } = this.#lost;
     const next = range.last + 1;
-    const nothing = rowCount(rows) === 0 && rows.forgotten.length === 0 && deadLetters.length === 0;
-    if (!nothing) {
+    if (!isNothing(batch)) {
       await commit(this.id, this.#committed ?? range.first, formatRange(range));
       while (deadLetters[0] !== undefined) {
         await appendDeadLetter(log, deadLetters[0]);
@@ -256,6 +267,10 @@ export class HistorianPartition {
     await commit(this.id, next, '');
     this.#committed = next;
   }
+}
+
+function isNothing({ rows, deadLetters }: OpenBatch): boolean {
+  return rowCount(rows) === 0 && rows.forgotten.length === 0 && deadLetters.length === 0;
 }
 
 async function appendDeadLetter(log: RecordLog, record: NewRecord): Promise<void> {

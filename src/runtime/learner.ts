@@ -17,7 +17,6 @@ export type LearnerOptions = {
   readonly codec: Codec;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly onFolded?: (record: HistoryRecord) => void;
   readonly timers?: Timers;
 };
 
@@ -38,7 +37,7 @@ export type Learner = ModelStore & {
  * The global store `models`: every instance folds all of race-history. Restored from model-snapshots, then from
  * race-history after the offset they stand for.
  */
-export async function runLearner({ log, codec, clock, logger, onFolded, timers = systemTimers }: LearnerOptions): Promise<Learner> {
+export async function runLearner({ log, codec, clock, logger, timers = systemTimers }: LearnerOptions): Promise<Learner> {
   const count = await log.partitionCount('race-history');
   const restored = await readSnapshots({ log, codec, logger, count });
   const partitions = restored.map(({ learned }) => learned);
@@ -54,8 +53,7 @@ export async function runLearner({ log, codec, clock, logger, onFolded, timers =
       // Every instance skips it alike; the historian sends it to dead-letters.
       logger.error({ partition: record.partition, offset: record.offset, ...result.error }, 'Cannot learn from a record of race-history');
     } else {
-      const history = result.decoded as HistoryRecord;
-      if (foldHistory(learned, history)) onFolded?.(history);
+      foldHistory(learned, result.decoded as HistoryRecord);
     }
     learned.offset = record.offset + 1;
   }

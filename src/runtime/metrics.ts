@@ -1,10 +1,14 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { rejectionCodes } from '../errors.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import type { PartitionState } from '../race/state.ts';
+import type { HistorianHooks } from './historian-partition.ts';
 import type { PipelineHooks } from './hooks.ts';
-import type { Pipeline } from './pipeline.ts';
+import { createLiveGauges, type LiveSources } from './live-gauges.ts';
 
-const FAST_SEC = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+// 25 ms, 200 ms and 500 ms are bounds because deploy/prometheus promises them: a service level is only as exact as its bucket.
+const FAST_SEC = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30];
+const RESTORE_SEC = [0.1, 0.5, 1, 2, 5, 10, 20, 60];
 const RATIO = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5];
 
 const outcomes = ['applied', 'late', 'duplicate', 'forgotten', 'rejected', 'rerouted', 'skipped'] as const;
@@ -12,23 +16,21 @@ const outcomes = ['applied', 'late', 'duplicate', 'forgotten', 'rejected', 'rero
 export type Metrics = {
   readonly registry: Registry;
   readonly pipelineHooks: PipelineHooks;
-  onHistory(record: HistoryRecord): void;
   onInsert(table: string, rows: number, elapsedMs: number): void;
-  readonly historianHooks: { onInsertFailure(): void; onRepeated(): void; onUndecodable(): void };
+  readonly historianHooks: Required<HistorianHooks>;
   readonly gatewayHooks: {
     onRequest(method: string, route: string, status: number, elapsedMs: number): void;
     onSocketOpen(): void;
     onSocketClose(): void;
     onSlowClose(): void;
   };
-  /** Lets the gauges read live figures at scrape time. */
-  observePipeline(pipeline: Pipeline): void;
-  observeGauge(name: string, help: string, read: () => number): void;
+  /** Lets the gauges read live figures at scrape time; what an instance does not run stays without series. */
+  observe(sources: LiveSources): void;
 };
 
 /**
- * Everything Prometheus sees. No label ever carries a race id; a source gets a label of its own up to
- * `maxSourceLabels`, first come, and is `other` beyond.
+ * Everything Prometheus sees. Every metric is registered from the start, fed or not. No label ever carries a race id; a
+ * source, and a class of sources, gets a label of its own up to `maxSourceLabels`, first come, and is `other` beyond.
  */
 export function createMetrics(maxSourceLabels: number): Metrics {
   const registry = new Registry();
@@ -40,25 +42,35 @@ export function createMetrics(maxSourceLabels: number): Metrics {
   const revisions = new Counter({ name: 'raceline_revisions_total', help: 'ETA revisions published, by reason and basis', labelNames: ['reason', 'basis'] as const, registers });
   const revisionLatency = new Histogram({ name: 'raceline_revision_latency_seconds', help: 'From an update\'s append to its revision being logged', buckets: FAST_SEC, registers });
   const batchDuration = new Histogram({ name: 'raceline_batch_duration_seconds', help: 'Processing of a batch of race-updates, sends included', buckets: FAST_SEC, registers });
-  const restore = new Histogram({ name: 'raceline_restore_duration_seconds', help: 'Restoring one partition from its changelog', buckets: [0.1, 0.5, 1, 2, 5, 10, 20, 60], registers });
-  const forecastError = new Histogram({ name: 'raceline_forecast_error_ratio', help: 'Error of the forecast at submission over the true duration, finished races', labelNames: ['source'] as const, buckets: RATIO, registers });
-  const forecasts = new Counter({ name: 'raceline_forecasts_judged_total', help: 'Forecasts at submission held against the truth: within 20 %, and covered by p10..p90', labelNames: ['source', 'within20', 'covered'] as const, registers });
+  const restore = new Histogram({ name: 'raceline_restore_duration_seconds', help: 'Restoring one partition from its changelog', buckets: RESTORE_SEC, registers });
+  const forecastError = new Histogram({ name: 'raceline_forecast_error_ratio', help: 'Error of the first forecast over the true duration, races that passed or failed', labelNames: ['class', 'source'] as const, buckets: RATIO, registers });
+  const forecasts = new Counter({ name: 'raceline_forecasts_judged_total', help: 'First forecasts held against the truth: within 20 %, and covered by p10..p90', labelNames: ['class', 'source', 'within20', 'covered'] as const, registers });
   const finished = new Counter({ name: 'raceline_races_finished_total', help: 'Races that ended, by outcome', labelNames: ['outcome'] as const, registers });
-  const inserts = new Histogram({ name: 'raceline_clickhouse_insert_duration_seconds', help: 'Inserts into ClickHouse', labelNames: ['table'] as const, buckets: FAST_SEC, registers });
+  const inserts = new Histogram({ name: 'raceline_clickhouse_insert_duration_seconds', help: 'Inserts into ClickHouse, one table each', labelNames: ['table'] as const, buckets: FAST_SEC, registers });
   const insertedRows = new Counter({ name: 'raceline_clickhouse_inserted_rows_total', help: 'Rows inserted into ClickHouse', labelNames: ['table'] as const, registers });
   const insertFailures = new Counter({ name: 'raceline_clickhouse_insert_failures_total', help: 'Inserts that failed and are tried again', registers });
+  const flushes = new Histogram({ name: 'raceline_history_flush_duration_seconds', help: 'Storing one batch in ClickHouse: all its tables, deletes, commits and retries', buckets: FAST_SEC, registers });
   const repeats = new Counter({ name: 'raceline_history_repeats_total', help: 'Records of race-history that were stored before and skipped', registers });
   const undecodable = new Counter({ name: 'raceline_history_undecodable_total', help: 'Records the historian could not read and sent to dead-letters', registers });
   const sockets = new Gauge({ name: 'raceline_sockets', help: 'WebSocket and SSE clients', registers });
   const slowCloses = new Counter({ name: 'raceline_slow_clients_closed_total', help: 'Clients closed because they did not read fast enough', registers });
   const requests = new Histogram({ name: 'raceline_http_request_duration_seconds', help: 'HTTP requests', labelNames: ['method', 'route', 'status'] as const, buckets: FAST_SEC, registers });
 
-  const sources = new Set<string>();
-  const sourceLabel = (source: string): string => {
-    if (sources.has(source)) return source;
-    if (sources.size >= maxSourceLabels) return 'other';
-    sources.add(source);
-    return source;
+  // From 0 on: the first of a kind would be no increase to Prometheus otherwise.
+  for (const code of Object.keys(rejectionCodes)) rejections.inc({ code }, 0);
+
+  const sourceLabel = limitedLabels(maxSourceLabels);
+  const classLabel = limitedLabels(maxSourceLabels);
+  const judge = (record: HistoryRecord): void => {
+    if (record.kind !== 'FinishedRace' || record.value.correction) return;
+    const { outcome, source, checkpoints, duration_sec } = record.value;
+    finished.inc({ outcome });
+    const first = checkpoints.find(({ role }) => role === 'served');
+    if (first === undefined || duration_sec <= 0 || outcome === 'canceled' || outcome === 'abandoned') return;
+    const error = Math.abs(first.eta_sec - duration_sec) / duration_sec;
+    const labels = { class: classLabel(classOf(source)), source: sourceLabel(source) };
+    forecastError.observe(labels, error);
+    forecasts.inc({ ...labels, within20: String(error <= 0.2), covered: String(first.p10_sec <= duration_sec && duration_sec <= first.p90_sec) });
   };
   // Totals are cumulative over all instances; counters are of this process.
   const lastTotals = new Map<number, PartitionState>();
@@ -80,6 +92,8 @@ export function createMetrics(maxSourceLabels: number): Metrics {
         outputs.inc({ sink: 'refused' }, deadLetters.length);
         outputs.inc({ sink: 'reroutes' }, reroutes.length);
         for (const { rejection } of deadLetters) rejections.inc({ code: rejection.code });
+        // Where the race ended, not where it is learned: every instance learns it.
+        for (const record of history) judge(record);
         const before = lastTotals.get(position.partition);
         for (const outcome of outcomes) inputs.inc({ outcome }, Math.max(0, position[outcome] - (before?.[outcome] ?? 0)));
         lastTotals.set(position.partition, { ...position });
@@ -89,23 +103,13 @@ export function createMetrics(maxSourceLabels: number): Metrics {
         lastTotals.set(position.partition, { ...position });
       },
     },
-    onHistory(record) {
-      if (record.kind !== 'FinishedRace' || record.value.correction) return;
-      const { outcome, source, checkpoints, duration_sec } = record.value;
-      finished.inc({ outcome });
-      const first = checkpoints[0];
-      if (first === undefined || duration_sec <= 0 || outcome === 'canceled' || outcome === 'abandoned') return;
-      const error = Math.abs(first.eta_sec - duration_sec) / duration_sec;
-      const label = sourceLabel(source);
-      forecastError.observe({ source: label }, error);
-      forecasts.inc({ source: label, within20: String(error <= 0.2), covered: String(first.p10_sec <= duration_sec && duration_sec <= first.p90_sec) });
-    },
     onInsert(table, rows, elapsedMs) {
       inserts.observe({ table }, elapsedMs / 1_000);
       insertedRows.inc({ table }, rows);
     },
     historianHooks: {
       onInsertFailure: () => insertFailures.inc(),
+      onStored: (_partition, elapsedMs) => flushes.observe(elapsedMs / 1_000),
       onRepeated: () => repeats.inc(),
       onUndecodable: () => undecodable.inc(),
     },
@@ -115,27 +119,22 @@ export function createMetrics(maxSourceLabels: number): Metrics {
       onSocketClose: () => sockets.dec(),
       onSlowClose: () => slowCloses.inc(),
     },
-    observePipeline(pipeline) {
-      new Gauge({ name: 'raceline_live_races', help: 'Races in the store, by state', labelNames: ['state'] as const, registers, collect() {
-        this.reset();
-        for (const task of pipeline.tasks.values()) for (const race of task.store.values()) this.inc({ state: race.state });
-      } });
-      new Gauge({ name: 'raceline_overdue_races', help: 'Running races shown as overdue or stuck', registers, collect() {
-        let overdue = 0;
-        for (const task of pipeline.tasks.values()) {
-          for (const race of task.store.values()) if (race.display.state === 'overdue' || race.display.state === 'stuck') overdue += 1;
-        }
-        this.set(overdue);
-      } });
-      new Gauge({ name: 'raceline_input_lag_records', help: 'Records of race-updates not yet applied, by partition', labelNames: ['partition'] as const, registers, collect() {
-        this.reset();
-        for (const [partition, task] of pipeline.tasks) this.set({ partition: String(partition) }, task.lag);
-      } });
-    },
-    observeGauge(name, help, read) {
-      new Gauge({ name, help, registers, collect() {
-        this.set(read());
-      } });
-    },
+    observe: createLiveGauges(registry),
+  };
+}
+
+/** `github-actions` of `github-actions/acme/api`: sources of one kind of system. A source without a slash is its own class. */
+function classOf(source: string): string {
+  const slash = source.indexOf('/');
+  return slash > 0 ? source.slice(0, slash) : source;
+}
+
+function limitedLabels(limit: number): (value: string) => string {
+  const known = new Set<string>();
+  return (value) => {
+    if (known.has(value)) return value;
+    if (known.size >= limit) return 'other';
+    known.add(value);
+    return value;
   };
 }

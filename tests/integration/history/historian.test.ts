@@ -33,6 +33,7 @@ let log: RecordLog;
 let historian: Historian | null;
 let failures: number;
 let repeats: number;
+let stored: number;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'raceline-historian-'));
@@ -43,7 +44,7 @@ beforeEach(async () => {
   log = await openLog();
   await codec.register();
   historian = null;
-  failures = repeats = 0;
+  failures = repeats = stored = 0;
 });
 
 afterEach(async () => {
@@ -137,8 +138,12 @@ describe('the historian', () => {
     expect(lag?.failures).toBeGreaterThan(0);
     expect(lag?.records).toBeGreaterThan(0);
     expect(lag?.bufferedRows).toBeLessThanOrEqual(2 * (soon.maxRows + 5));
+    expect(lag?.oldestAtMs).toBeLessThanOrEqual(producedAtMs);
+    expect(stored).toBe(0);
     await server.behave('serve');
     await caughtUp();
+    expect(lags().every(({ oldestAtMs }) => oldestAtMs === null)).toBe(true);
+    expect(stored).toBeGreaterThan(0);
     await expect(counts()).resolves.toMatchObject({ races: 400, stages: 800, forecast_errors: 800 });
     await expectEachOffsetOnce();
     expect(lags().every(({ records, bufferedRows, failures: inRow }) => records + bufferedRows + inRow === 0)).toBe(true);
@@ -213,7 +218,7 @@ async function openLog(): Promise<RecordLog> {
 
 async function start(limits: BatchLimits): Promise<void> {
   historian = await runHistorian({
-    log, codec, store, clock, logger: silentLogger, limits, hooks: { onInsertFailure: () => failures++, onRepeated: () => repeats++ },
+    log, codec, store, clock, logger: silentLogger, limits, hooks: { onInsertFailure: () => failures++, onRepeated: () => repeats++, onStored: () => stored++ },
   });
 }
 

@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest';
+import type { FinishedRace } from '../../../src/forecast/history-record.ts';
+import { createMetrics, type Metrics } from '../../../src/runtime/metrics.ts';
+import type { PartitionTask } from '../../../src/runtime/partition-task.ts';
+import { PartitionStore } from '../../../src/runtime/race-store.ts';
+import { checkpoint, finishedRace, partitionState } from '../../support/clickhouse/history-records.ts';
+
+/** Values by their labels in alphabetical order. */
+async function valuesOf(metrics: Metrics, name: string): Promise<Record<string, number>> {
+  const found = (await metrics.registry.getMetricsAsJSON()).find((metric) => metric.name === name);
+  return Object.fromEntries((found?.values ?? []).map(({ labels, value }) => [
+    Object.entries(labels).sort().map(([label, text]) => `${label}=${text}`).join(' '), value,
+  ]));
+}
+
+function finish(metrics: Metrics, changes: Partial<FinishedRace>): void {
+  metrics.pipelineHooks.onSlice({ etas: [], history: [{ kind: 'FinishedRace', value: finishedRace(1, changes) }], deadLetters: [], reroutes: [] }, partitionState(0, 0));
+}
+
+test('a finished race is judged by its first served forecast, under its source and its class', async () => {
+  const metrics = createMetrics(50);
+  finish(metrics, { duration_sec: 100, checkpoints: [checkpoint({ role: 'shadow', eta_sec: 10 }), checkpoint({ eta_sec: 115, p10_sec: 101, p90_sec: 130 }), checkpoint({ eta_sec: 500 })] });
+  expect(await valuesOf(metrics, 'raceline_forecasts_judged_total')).toEqual({ 'class=ci covered=false source=ci/acme within20=true': 1 });
+  expect(await valuesOf(metrics, 'raceline_forecast_error_ratio')).toMatchObject({ 'class=ci le=0.1 source=ci/acme': 0, 'class=ci le=0.2 source=ci/acme': 1 });
+});
+
+test('what has no truth or no forecast is not judged', async () => {
+  const metrics = createMetrics(50);
+  finish(metrics, { outcome: 'canceled' });
+  finish(metrics, { outcome: 'abandoned' });
+  finish(metrics, { checkpoints: [] });
+  finish(metrics, { duration_sec: 0 });
+  finish(metrics, { correction: true });
+  expect(await valuesOf(metrics, 'raceline_forecasts_judged_total')).toEqual({});
+  expect(await valuesOf(metrics, 'raceline_races_finished_total')).toEqual({ 'outcome=canceled': 1, 'outcome=abandoned': 1, 'outcome=passed': 2 });
+});
+
+test('sources and classes beyond the limit are counted as other', async () => {
+  const metrics = createMetrics(1);
+  for (const source of ['ci/a', 'ci/b', 'cmd', '/odd']) finish(metrics, { source });
+  expect(Object.keys(await valuesOf(metrics, 'raceline_forecasts_judged_total'))).toEqual([
+    'class=ci covered=true source=ci/a within20=false', 'class=ci covered=true source=other within20=false', 'class=other covered=true source=other within20=false',
+  ]);
+});
+
+test('inputs that ended in no class are seen, and those of a partition given up are not', async () => {
+  const metrics = createMetrics(50);
+  const tasks = new Map([[3, { store: new PartitionStore(partitionState(3, 10, { applied: 6, late: 2 })), lag: 4 } as PartitionTask]]);
+  metrics.observe({ pipeline: { tasks, close: async () => {} } });
+  expect(await valuesOf(metrics, 'raceline_inputs_unaccounted')).toEqual({ '': 2 });
+  expect(await valuesOf(metrics, 'raceline_input_lag_records')).toEqual({ 'partition=3': 4 });
+  tasks.clear();
+  expect(await valuesOf(metrics, 'raceline_inputs_unaccounted')).toEqual({ '': 0 });
+  expect(await valuesOf(metrics, 'raceline_input_lag_records')).toEqual({});
+});
+
+test('the lag is that of the log\'s own ends where they are further than what was fetched', async () => {
+  const metrics = createMetrics(50);
+  const tasks = new Map([[0, { store: new PartitionStore(partitionState(0, 10)), lag: 0 } as PartitionTask]]);
+  metrics.observe({
+    pipeline: { tasks, close: async () => {} },
+    watch: { partitions: () => 24, endOf: () => 510, silentSec: () => 7, stalledSec: () => 30, watch() {}, look: async () => {}, close() {} },
+  });
+  expect(await valuesOf(metrics, 'raceline_input_lag_records')).toEqual({ 'partition=0': 500 });
+  expect(await valuesOf(metrics, 'raceline_partitions')).toEqual({ 'what=held': 1, 'what=all': 24 });
+  expect(await valuesOf(metrics, 'raceline_log_silent_seconds')).toEqual({ '': 7 });
+  expect(await valuesOf(metrics, 'raceline_input_stalled_seconds')).toEqual({ '': 30 });
+});
+
+test('history is as old as the oldest record in hand, by topic', async () => {
+  const metrics = createMetrics(50);
+  const lag = { partition: 0, bufferedRows: 0, failures: 0 };
+  metrics.observe({
+    clock: { nowMs: () => 100_000 },
+    historian: {
+      lag: () => [
+        { ...lag, topic: 'eta-updates', records: 5, oldestAtMs: 40_000 }, { ...lag, topic: 'eta-updates', partition: 1, records: 2, oldestAtMs: 90_000 },
+        { ...lag, topic: 'race-history', records: 0, oldestAtMs: null },
+      ],
+      close: async () => {},
+    },
+  });
+  expect(await valuesOf(metrics, 'raceline_history_lag_seconds')).toEqual({ 'topic=eta-updates': 60, 'topic=race-history': 0 });
+  expect(await valuesOf(metrics, 'raceline_history_lag_records')).toEqual({ 'topic=eta-updates': 7, 'topic=race-history': 0 });
+});
+
+test('a role counts as running only when it runs', async () => {
+  const metrics = createMetrics(50);
+  metrics.observe({ readiness: () => ({ ready: true, roles: { pipeline: 'running', historian: 'unavailable: no chdb' } }) });
+  expect(await valuesOf(metrics, 'raceline_role_running')).toEqual({ 'role=pipeline': 1, 'role=historian': 0 });
+});
