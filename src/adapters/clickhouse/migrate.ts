@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { AppError } from '../../errors.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Engine } from './engine.ts';
-import { splitStatements } from './tokens.ts';
+import { splitStatements } from '../../history/sql-tokens.ts';
 
 export type Migration = { readonly id: number; readonly name: string; readonly checksum: string; readonly statements: readonly string[] };
 
