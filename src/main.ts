@@ -13,6 +13,7 @@ import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
 import { readConfig, type Config } from './config.ts';
 import { AppError, messageOf } from './errors.ts';
 import { startGateway } from './gateway/server.ts';
+import { openTokens } from './gateway/tokens.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Codec } from './ports/codec.ts';
 import type { HistoryStore } from './ports/history-store.ts';
@@ -72,7 +73,10 @@ export async function startService(env: Env): Promise<Service> {
         ready: () => readiness.report(),
         metricsText: () => metrics.registry.metrics(),
         hooks: metrics.gatewayHooks,
-        options: { rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, maxConnections: config.maxConnections },
+        options: {
+          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections,
+          ...(config.tokensFile === null ? {} : { tokens: openTokens({ path: config.tokensFile, clock: systemClock, logger }) }),
+        },
       });
       address = gateway.address;
       onClose('the gateway', () => gateway.close());

@@ -7,6 +7,7 @@ import { deadLettersCommand } from './dead-letters.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { sqlCommand } from './sql.ts';
+import { tokenCommand } from './token.ts';
 import { topologyCommand } from './topology.ts';
 import { topicsCommand } from './topics.ts';
 import { upCommand } from './up.ts';
@@ -23,6 +24,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   deadLettersCommand,
   topologyCommand,
   topicsCommand,
+  tokenCommand,
 ];
 
 /**

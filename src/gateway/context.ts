@@ -6,6 +6,7 @@ import type { RecordLog } from '../ports/record-log.ts';
 import type { Appender } from './appender.ts';
 import type { FirstEtas } from './first-eta.ts';
 import type { PendingWrites } from './pending.ts';
+import type { Tokens } from './tokens.ts';
 import type { RaceLiveView } from './view.ts';
 
 /** Plain callbacks, for counters; they must not throw. */
@@ -22,6 +23,10 @@ type GatewayOptions = {
   readonly rateLimitPerSec?: number;
   /** Origins whose pages may use the service besides its own; default none, `*` = all. */
   readonly allowedOrigins?: readonly string[];
+  /** Names that the service goes by, besides loopback ones and its host; default none, `*` = all. */
+  readonly allowedHosts?: readonly string[];
+  /** Who may do what; default: everybody everything. */
+  readonly tokens?: Tokens;
   /** WebSocket and event-stream connections; default 12,000. */
   readonly maxConnections?: number;
 };

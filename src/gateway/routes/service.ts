@@ -8,6 +8,7 @@ const RolesBody = Type.Object({ ready: Type.Boolean(), roles: Type.Unsafe({ type
 /** What operators ask: is it alive, is it ready, what does it count. */
 export function serviceRoutes(app: App, context: GatewayContext): void {
   app.get('/healthz', {
+    config: { scope: 'none' },
     schema: { tags, summary: 'Alive: the process answers', response: { 200: Type.Object({ status: Type.String() }) } },
   }, async () => ({ status: 'ok' }));
 
@@ -18,6 +19,7 @@ export function serviceRoutes(app: App, context: GatewayContext): void {
   };
 
   app.get('/readyz', {
+    config: { scope: 'none' },
     schema: { tags, summary: 'Ready: every role of this instance runs', response: { 200: RolesBody, 503: RolesBody } },
   }, async (_request, reply) => {
     const report = readiness();
