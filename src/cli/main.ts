@@ -4,6 +4,7 @@ import { AppError, messageOf } from '../errors.ts';
 import { backtestCommand } from './backtest.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
+import { doctorCommand } from './doctor.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { sqlCommand } from './sql.ts';
@@ -22,6 +23,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   backtestCommand,
   sqlCommand,
   deadLettersCommand,
+  doctorCommand,
   topologyCommand,
   topicsCommand,
   tokenCommand,

@@ -3,6 +3,7 @@ import type { Codec } from '../ports/codec.ts';
 import type { HistoryStore } from '../ports/history-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RecordLog } from '../ports/record-log.ts';
+import type { DoctorReport } from '../runtime/doctor.ts';
 import type { Appender } from './appender.ts';
 import type { FirstEtas } from './first-eta.ts';
 import type { PendingWrites } from './pending.ts';
@@ -43,12 +44,14 @@ export type GatewayDeps = {
   readonly logger: Logger;
   readonly ready: () => { readonly ready: boolean; readonly roles: Readonly<Record<string, string>> };
   readonly metricsText: () => Promise<string>;
+  /** Looks at the engines of this instance; absent = it cannot. */
+  readonly examine?: () => Promise<DoctorReport>;
   readonly hooks?: GatewayHooks;
   readonly options?: GatewayOptions;
 };
 
 /** What the routes share. */
-export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'clock' | 'logger' | 'ready' | 'metricsText'> & {
+export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'clock' | 'logger' | 'ready' | 'metricsText' | 'examine'> & {
   readonly view: RaceLiveView;
   readonly pending: PendingWrites;
   readonly updates: Appender;

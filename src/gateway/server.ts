@@ -80,6 +80,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   }, SWEEP_MS);
   const context: GatewayContext = {
     log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, view, pending, updates, firstEtas: waiting, partitions,
+    ...(deps.examine === undefined ? {} : { examine: deps.examine }),
   };
 
   const app: App = fastify({

@@ -102,7 +102,13 @@ export type TopicDefinition = {
 };
 
 /** Something that keeps a topic, or the log as a whole (null), from working as declared, and what to do about it. */
-export type LogFinding = { readonly topic: TopicName | null; readonly problem: string; readonly remedy: string };
+export type LogFinding = {
+  readonly topic: TopicName | null;
+  /** The topic does not exist. */
+  readonly isMissing: boolean;
+  readonly problem: string;
+  readonly remedy: string;
+};
 
 export type LogInspection = {
   /** What the log is and where, in a few words. */

@@ -27,7 +27,7 @@ export async function inspectKafka(admin: Admin, definitions: readonly TopicDefi
   const engine = `Kafka, ${brokers.length} broker${brokers.length === 1 ? '' : 's'}: ${brokers.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
   const existing = new Set(await admin.listTopics());
   const findings: LogFinding[] = definitions.filter(({ name }) => !existing.has(prefix + name))
-    .map(({ name }) => ({ topic: name, problem: 'it does not exist', remedy: 'Run: raceline topics apply' }));
+    .map(({ name }) => ({ topic: name, isMissing: true, problem: 'it does not exist', remedy: 'Run: raceline topics apply' }));
   const present = definitions.filter(({ name }) => existing.has(prefix + name));
   if (present.length === 0) return { engine, findings };
 
@@ -35,7 +35,7 @@ export async function inspectKafka(admin: Admin, definitions: readonly TopicDefi
   const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: present.map(({ name }) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name: prefix + name })) });
   for (const definition of present) {
     const kafkaName = prefix + definition.name;
-    const add = (problem: string, remedy: string): void => { findings.push({ topic: definition.name, problem, remedy }); };
+    const add = (problem: string, remedy: string): void => { findings.push({ topic: definition.name, isMissing: false, problem, remedy }); };
     const partitions = topics.find((topic) => topic.name === kafkaName)?.partitions ?? [];
     if (partitions.length !== definition.partitions) {
       add(`it has ${partitions.length} partitions, ${definition.partitions} are declared`, 'Set KAFKA_PARTITIONS to what there is; a count never changes, since keys would move');

@@ -114,7 +114,7 @@ export function recordLogContract(name: string, makeLog: () => Promise<LogUnderT
         const { findings } = await log.inspect([{ ...contractTopics[0]!, partitions: 7 }, { ...contractTopics[1]!, retentionMs: 1_000 }, compactedTopic]);
         expect(findings.map(({ topic }) => topic).sort()).toEqual(['eta-updates', 'race-updates', 'routes']);
         expect(findings.find(({ topic }) => topic === 'race-updates')?.problem).toBe('it has 4 partitions, 7 are declared');
-        expect(findings.find(({ topic }) => topic === 'routes')).toEqual({ topic: 'routes', problem: 'it does not exist', remedy: 'Run: raceline topics apply' });
+        expect(findings.find(({ topic }) => topic === 'routes')).toEqual({ topic: 'routes', isMissing: true, problem: 'it does not exist', remedy: 'Run: raceline topics apply' });
         expect(await log.partitionCount(TOPIC)).toBe(4);
       });
     });
