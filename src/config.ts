@@ -17,6 +17,9 @@ export const settings = {
   RACELINE_FINISHED_TTL_HOURS: { default: '24', help: 'Hours that a finished race stays in race-states, 1..8760' },
   RACELINE_RATE_LIMIT: { default: '2000', help: 'Requests a second from one address that is not this machine, 0..1000000; 0 = no limit' },
   RACELINE_ALLOWED_ORIGINS: { default: '', help: 'Comma-separated origins whose web pages may use the gateway, besides its own; * = all' },
+  RACELINE_ALLOWED_HOSTS: { default: '', help: 'Comma-separated host names that requests may be for, besides loopback ones and RACELINE_HOST; * = all. Checked when bound to a loopback address, or when set' },
+  RACELINE_TOKENS_FILE: { default: '', help: 'File of tokens that the gateway asks for, one a line: scopes (read, write, admin), SHA-256, name; empty = open to everybody' },
+  RACELINE_TOKEN_FILE: { default: '', help: 'File with the token that the command line sends to the gateway; empty = none' },
   RACELINE_MAX_CONNECTIONS: { default: '12000', help: 'WebSocket and event-stream clients at once, 1..1000000' },
   RACELINE_MAX_SOURCE_LABELS: { default: '50', help: 'Sources that get a Prometheus label of their own, 0..1000; the rest is "other"' },
   KAFKA_BROKERS: { default: '', help: 'Comma-separated host:port; empty = the embedded log' },
@@ -36,7 +39,10 @@ export const settings = {
   CLICKHOUSE_DATABASE: { default: 'raceline', help: 'Database of the tables' },
   CLICKHOUSE_USERNAME: { default: 'default', help: 'ClickHouse user' },
   CLICKHOUSE_PASSWORD: { default: '', help: 'ClickHouse password', secret: true },
-} as const satisfies Record<string, { default: string; help: string; secret?: true; secretUrl?: true }>;
+} as const satisfies Record<string, Setting>;
+
+/** `secret`: never printed. `secretUrl`: a user and password may stand in it, which are not printed. */
+type Setting = { readonly default: string; readonly help: string; readonly secret?: true; readonly secretUrl?: true };
 
 export type SettingName = keyof typeof settings;
 
@@ -53,6 +59,9 @@ export type Config = {
   readonly maxSourceLabels: number;
   readonly rateLimitPerSec: number;
   readonly allowedOrigins: readonly string[];
+  readonly allowedHosts: readonly string[];
+  /** null = the gateway asks for no token. */
+  readonly tokensFile: string | null;
   readonly maxConnections: number;
   /** null = the embedded log. */
   readonly kafka: KafkaConfig | null;
@@ -109,6 +118,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxSourceLabels: whole('RACELINE_MAX_SOURCE_LABELS', 0, 1_000),
     rateLimitPerSec: whole('RACELINE_RATE_LIMIT', 0, 1_000_000),
     allowedOrigins: list(text('RACELINE_ALLOWED_ORIGINS')),
+    allowedHosts: list(text('RACELINE_ALLOWED_HOSTS')),
+    tokensFile: text('RACELINE_TOKENS_FILE') === '' ? null : text('RACELINE_TOKENS_FILE'),
     maxConnections: whole('RACELINE_MAX_CONNECTIONS', 1, 1_000_000),
     kafka: text('KAFKA_BROKERS') === '' ? null : {
       brokers: list(text('KAFKA_BROKERS')),
@@ -156,5 +167,11 @@ function readUrl(name: SettingName, value: string): string {
 }
 
 function invalid(name: SettingName, value: string, range: string): AppError {
-  return new AppError('config_invalid', `Cannot start: ${name} must be ${range}, got "${value}"`);
+  return new AppError('config_invalid', `Cannot start: ${name} must be ${range}, got ${shown(name, value)}`);
+}
+
+/** A value as it may be printed: a secret, or a URL that a password may stand in, goes into no log. */
+function shown(name: SettingName, value: string): string {
+  const setting: Setting = settings[name];
+  return setting.secret === true || setting.secretUrl === true ? 'something else' : `"${value}"`;
 }

@@ -64,6 +64,10 @@ export const failureCodes = {
   unavailable: 'A part that the request needs does not answer',
   slow_client: 'The client does not read fast enough and was closed',
   origin_refused: 'The page that sent the request is of another origin, which is not allowed',
+  host_refused: 'The request is for a host name that this service does not go by',
+  unauthenticated: 'The request brings no token, or one that nobody has been given',
+  forbidden: 'The token does not allow this',
+  method_not_allowed: 'The path has other methods',
   internal: 'A defect of ours: the request failed inside the service',
 } as const;
 

@@ -11,16 +11,18 @@ import { openLocalLog } from './adapters/local-log/local-log.ts';
 import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
 import { readConfig, type Config, type KafkaConfig } from './config.ts';
 import { AppError, messageOf } from './errors.ts';
-import { startMonitor } from './gateway/monitor.ts';
 import { startGateway } from './gateway/server.ts';
+import { openTokens } from './gateway/tokens.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Codec } from './ports/codec.ts';
 import type { HistoryStore } from './ports/history-store.ts';
 import type { Logger } from './ports/logger.ts';
 import type { RecordLog, TopicDefinition } from './ports/record-log.ts';
+import { examine, type DoctorReport, type Patient } from './runtime/doctor.ts';
 import { runHistorian } from './runtime/historian.ts';
 import { runLearner } from './runtime/learner.ts';
 import { watchLog } from './runtime/log-watch.ts';
+import { isLoopback } from './runtime/loopback.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { runPipeline } from './runtime/pipeline.ts';
 import { createReadiness, type Readiness } from './runtime/readiness.ts';
@@ -59,10 +61,11 @@ export async function startService(env: Env): Promise<Service> {
   const close = (): Promise<void> => (closing ??= closeAll());
 
   try {
+    let address = '';
     if (!config.roles.includes('gateway')) {
       const status = await startStatusServer({ host: config.host, port: config.port, ready: () => readiness.report(), metricsText: () => metrics.registry.metrics() });
+      address = status.address;
       onClose('the status server', () => status.close());
-      logger.info({ address: status.address }, 'Answering /healthz, /readyz and /metrics');
     }
     const { log, codec } = await openEngines(config, logger);
     onClose('the record log', () => log.close());
@@ -75,16 +78,22 @@ export async function startService(env: Env): Promise<Service> {
     const history = await openHistory(config, logger, metrics, readiness);
     if (history !== null) onClose('ClickHouse', () => history.close());
 
-    const listener = { host: config.host, port: config.port, ready: () => readiness.report(), metricsText: () => metrics.registry.metrics(), logger };
-    const hasGateway = config.roles.includes('gateway');
-    const { address, close: closeListener } = hasGateway
-      ? await startGateway({
-        ...listener, log, codec, history, clock: systemClock, hooks: metrics.gatewayHooks,
-        options: { rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, maxConnections: config.maxConnections },
-      })
-      : await startMonitor(listener);
-    onClose('the gateway', closeListener);
-    if (hasGateway) readiness.running('gateway');
+    if (config.roles.includes('gateway')) {
+      const gateway = await startGateway({
+        host: config.host, port: config.port, log, codec, history, clock: systemClock, logger,
+        ready: () => readiness.report(),
+        metricsText: () => metrics.registry.metrics(),
+        examine: () => examine(patientOf(config, { log, codec, history: history ?? historyFailure(readiness) })),
+        hooks: metrics.gatewayHooks,
+        options: {
+          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections,
+          ...(config.tokensFile === null ? {} : { tokens: openTokens({ path: config.tokensFile, clock: systemClock, logger }) }),
+        },
+      });
+      address = gateway.address;
+      onClose('the gateway', () => gateway.close());
+      readiness.running('gateway');
+    }
     if (config.roles.includes('pipeline')) {
       const learner = await runLearner({ log, codec, clock: systemClock, logger });
       onClose('the learner', () => learner.close());
@@ -130,6 +139,54 @@ async function openHistory(config: Config, logger: Logger, metrics: Metrics, rea
   }
 }
 
+/** Looks at the engines of the settings from outside of a service, and closes them. Rejects with `config_invalid` only. */
+export async function examineEngines(env: Env): Promise<DoctorReport> {
+  const config = readConfig({ RACELINE_LOG_LEVEL: 'silent', ...env });
+  const logger = createLogger(config);
+  const opened = <T>(opening: Promise<T>): Promise<T | AppError> => opening.catch((error: unknown) => error instanceof AppError ? error : new AppError('internal', messageOf(error)));
+  const log = await opened(openRecordLog(config, logger));
+  const codec = await opened((async () => openCodec(config, logger))());
+  const needsHistory = config.roles.includes('historian') || config.clickhouse.url !== null;
+  const history = needsHistory ? await opened(openHistoryStore({ config: config.clickhouse, dataDir: config.dataDir, historyTtlDays: config.historyTtlDays, logger })) : null;
+  try {
+    return await examine(patientOf(config, { log, codec, history }));
+  } finally {
+    if (history !== null && !(history instanceof AppError)) await history.close();
+    if (!(log instanceof AppError)) await log.close();
+  }
+}
+
+function patientOf(config: Config, engines: Pick<Patient, 'log' | 'codec' | 'history'>): Patient {
+  const isOpen = config.roles.includes('gateway') && config.tokensFile === null && !isLoopback(config.host);
+  return {
+    ...engines,
+    topics: topicDefinitions(config),
+    clock: systemClock,
+    dataDir: config.kafka === null || config.clickhouse.url === null ? config.dataDir : null,
+    packages: [
+      { name: 'chdb', missing: isInstalled('chdb/connection') || config.clickhouse.url !== null ? null : 'there is no history without it or CLICKHOUSE_URL' },
+      { name: 'hnswlib-node', missing: isInstalled('hnswlib-node') ? null : 'clusters of many races are built more slowly' },
+    ],
+    openGateway: isOpen ? `Whoever can reach ${config.host}:${config.port} may read and change everything` : null,
+    nodeVersion: process.versions.node,
+  };
+}
+
+/** Why this instance has no history though it should. */
+function historyFailure(readiness: Readiness): AppError | null {
+  const state = readiness.report().roles['historian'];
+  return state?.startsWith('unavailable') === true ? new AppError('optional_missing', state) : null;
+}
+
+function isInstalled(name: string): boolean {
+  try {
+    import.meta.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Opens the configured log and registers the schemas, without starting a role: for commands that produce or look. */
 export async function openLog(env: Env): Promise<{ readonly log: RecordLog; readonly codec: Codec; readonly topics: readonly TopicDefinition[] }> {
   const config = readConfig(env);
@@ -144,9 +201,16 @@ export function embeddedCodec(): Codec {
 }
 
 async function openEngines(config: Config, logger: Logger): Promise<{ log: RecordLog; codec: Codec }> {
-  const log = config.kafka === null ? openEmbeddedLog(config, logger) : await openKafka(config.kafka, config.topicPrefix, logger);
+  return { log: await openRecordLog(config, logger), codec: openCodec(config, logger) };
+}
+
+async function openRecordLog(config: Config, logger: Logger): Promise<RecordLog> {
+  return config.kafka === null ? openEmbeddedLog(config, logger) : openKafka(config.kafka, config.topicPrefix, logger);
+}
+
+function openCodec(config: Config, logger: Logger): Codec {
   const registry = config.registry === null ? embeddedRegistry() : confluentRegistry({ ...config.registry, logger });
-  return { log, codec: createCodec({ registry, etaFormat: config.etaFormat, topicPrefix: config.kafka === null ? '' : config.topicPrefix, logger }) };
+  return createCodec({ registry, etaFormat: config.etaFormat, topicPrefix: config.kafka === null ? '' : config.topicPrefix, logger });
 }
 
 /** Loaded only when it is configured: the embedded default needs neither kafkajs nor its codecs' native packages. */

@@ -1,4 +1,6 @@
-import { AppError } from '../errors.ts';
+import { readFileSync } from 'node:fs';
+import type { WebSocketLike } from '../bridge/client.ts';
+import { AppError, messageOf } from '../errors.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -47,4 +49,29 @@ export function serverUrl(env: Env, option: string | undefined): string {
 /** The WebSocket address of live ETAs on the same server. */
 export function etasUrl(server: string): string {
   return `${server.replace(/^http/, 'ws')}/v1/etas`;
+}
+
+/** Headers of every request to the gateway: the token of RACELINE_TOKEN_FILE, if there is one. Throws `config_invalid`. */
+export function serverHeaders(env: Env): Readonly<Record<string, string>> {
+  const path = env['RACELINE_TOKEN_FILE'];
+  if (path === undefined || path === '') return {};
+  let token: string;
+  try {
+    token = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new AppError('config_invalid', `Cannot read the token of RACELINE_TOKEN_FILE ${path}: ${messageOf(error)}`, { cause: error });
+  }
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new AppError('config_invalid', `Cannot use the token of RACELINE_TOKEN_FILE ${path}: it must be one word of printable ASCII`);
+  return { authorization: `Bearer ${token}` };
+}
+
+/** A WebSocket that brings the token along: Node's takes headers, a browser's does not. */
+export function etasSocket(env: Env): new (url: string) => WebSocketLike {
+  const headers = serverHeaders(env);
+  const Socket = globalThis.WebSocket as unknown as new (url: string, options: { readonly headers: Readonly<Record<string, string>> }) => WebSocketLike;
+  return class extends Socket {
+    constructor(url: string) {
+      super(url, { headers });
+    }
+  };
 }

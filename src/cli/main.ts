@@ -4,9 +4,11 @@ import { AppError, messageOf } from '../errors.ts';
 import { backtestCommand } from './backtest.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
+import { doctorCommand } from './doctor.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { sqlCommand } from './sql.ts';
+import { tokenCommand } from './token.ts';
 import { topologyCommand } from './topology.ts';
 import { topicsCommand } from './topics.ts';
 import { upCommand } from './up.ts';
@@ -21,8 +23,10 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   backtestCommand,
   sqlCommand,
   deadLettersCommand,
+  doctorCommand,
   topologyCommand,
   topicsCommand,
+  tokenCommand,
 ];
 
 /**

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import type { RaceUpdate } from '../race/update.ts';
 import { instant, positiveNumber, wholeNumber } from './arguments.ts';
-import { serverUrl } from './context.ts';
+import { serverHeaders, serverUrl } from './context.ts';
 import type { CliContext, Output } from './context.ts';
 import { createDispatcher } from './dispatch.ts';
 import { formatDuration } from './format.ts';
@@ -121,7 +121,7 @@ async function openTarget(toServer: string | undefined, context: CliContext, sig
     const { log, codec } = await (await loadServices()).openLog(context.env);
     return logTarget(log, codec);
   }
-  return httpTarget(serverUrl(context.env, toServer), { signal });
+  return httpTarget(serverUrl(context.env, toServer), { signal, headers: serverHeaders(context.env) });
 }
 
 function countLate(batch: readonly RaceUpdate[], counts: { late: number; latestMs: number }): void {

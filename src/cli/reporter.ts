@@ -3,6 +3,7 @@ import { encodeLine, postUpdates } from './update-target.ts';
 
 export type ReporterOptions = {
   readonly server: string;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Called once, when the server does not answer or refuses what it is sent. */
   readonly onTrouble: (message: string) => void;
 };
@@ -55,7 +56,7 @@ export function createReporter(options: ReporterOptions): Reporter {
     while (waiting.length > 0) {
       const batch = waiting.splice(0, MAX_LINES);
       const isLast = closeByMs !== null && isAway;
-      const answer = await postUpdates(options.server, batch.map(({ update }) => encodeLine(update)), { signal: cut.signal });
+      const answer = await postUpdates(options.server, batch.map(({ update }) => encodeLine(update)), { signal: cut.signal, headers: options.headers ?? {} });
       isAway = answer.kind === 'away';
       if (answer.kind === 'stored') {
         pauseMs = FIRST_PAUSE_MS;

@@ -7,7 +7,7 @@ import type { RaceView } from '../bridge/frames.ts';
 import { emptyUpdate } from '../race/update.ts';
 import type { RaceUpdate } from '../race/update.ts';
 import { duration, keyValue } from './arguments.ts';
-import { etasUrl, serverUrl } from './context.ts';
+import { etasSocket, etasUrl, serverHeaders, serverUrl } from './context.ts';
 import type { CliContext, Outcome } from './context.ts';
 import { progressAt, renderRaceLine } from './progress-bar.ts';
 import { createReporter } from './reporter.ts';
@@ -47,6 +47,7 @@ async function runRace(program: string, args: readonly string[], options: RunOpt
   const server = serverUrl(context.env, options.server);
   const reporter = createReporter({
     server,
+    headers: serverHeaders(context.env),
     onTrouble: (message) => {
       if (!options.quiet) context.err.write(`raceline: ${message}\n`);
     },
@@ -143,7 +144,7 @@ function showBar(server: string, id: string, context: CliContext): { close(): vo
   };
   // Loaded beside the command, which must not wait for it.
   const client = import('../bridge/client.ts').then(({ connectEtas }) =>
-    connectEtas({ url: etasUrl(server), filter: { race_ids: [id] }, onSnapshot: onRaces, onDelta: onRaces }));
+    connectEtas({ url: etasUrl(server), WebSocketImpl: etasSocket(context.env), filter: { race_ids: [id] }, onSnapshot: onRaces, onDelta: onRaces }));
   const draw = (): void => {
     if (race === null) return;
     const view = race;

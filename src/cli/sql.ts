@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { serverUrl } from './context.ts';
+import { serverHeaders, serverUrl } from './context.ts';
 import type { CliContext } from './context.ts';
 import { request } from './http.ts';
 
@@ -15,7 +15,7 @@ export function sqlCommand(context: CliContext): Command {
 async function ask(statement: string, options: { format: string; server?: string }, context: CliContext): Promise<void> {
   const url = new URL(`${serverUrl(context.env, options.server)}/v1/sql`);
   url.searchParams.set('format', options.format);
-  const response = await request(url, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: statement });
+  const response = await request(url, { method: 'POST', headers: { ...serverHeaders(context.env), 'content-type': 'text/plain' }, body: statement });
   if (response.body === null) return;
   let last = 0;
   // Bytes as they are: some formats are binary.

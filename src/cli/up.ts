@@ -3,6 +3,7 @@ import { readConfig } from '../config.ts';
 import type { Config } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import type { CliContext } from './context.ts';
+import { isLoopback } from '../runtime/loopback.ts';
 import { loadServices } from './services.ts';
 
 /** A signal may come twice at once, from the terminal's group and from a launcher in front: that is one wish. */
@@ -40,7 +41,9 @@ function bannerOf(config: Config, address: string): string {
     ['history', historyOf(config)],
     ['data', config.dataDir],
   ] as const;
-  return `${lines.map(([name, value]) => `${name.padEnd(9)}${value}`).join('\n')}\n`;
+  const banner = `${lines.map(([name, value]) => `${name.padEnd(9)}${value}`).join('\n')}\n`;
+  if (address === '' || config.tokensFile !== null || isLoopback(config.host)) return banner;
+  return `${banner}WARNING: whoever can reach ${address} may read and change everything: set RACELINE_TOKENS_FILE, or RACELINE_HOST=127.0.0.1\n`;
 }
 
 function historyOf({ clickhouse, roles }: Config): string {

@@ -37,16 +37,17 @@ export type HttpTargetOptions = {
   readonly patienceMs?: number;
   /** Ends waiting and requests under way. */
   readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
 };
 
 /** Sends to POST /v1/updates of a gateway, as NDJSON. Retries while the gateway is away, busy or starting. */
 export function httpTarget(server: string, options: HttpTargetOptions = {}): UpdateTarget {
   const counts: TargetCounts = { resent: 0, rejected: {} };
-  const { patienceMs = 60_000, signal } = options;
+  const { patienceMs = 60_000, signal, headers = {} } = options;
   const deliver = async (lines: readonly string[]): Promise<void> => {
     let deadlineMs: number | null = null;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)) {
-      const answer = await postUpdates(server, lines, signal === undefined ? {} : { signal });
+      const answer = await postUpdates(server, lines, signal === undefined ? { headers } : { headers, signal });
       if (answer.kind === 'stored') {
         for (const { code } of answer.rejected) counts.rejected[code] = (counts.rejected[code] ?? 0) + 1;
         return;
@@ -78,13 +79,15 @@ export type PostAnswer =
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'away'; readonly message: string; readonly retryAfterMs: number };
 
+export type PostOptions = { readonly signal?: AbortSignal; readonly timeoutMs?: number; readonly headers?: Readonly<Record<string, string>> };
+
 /** One attempt to store lines of `encodeLine`. Never rejects. */
-export async function postUpdates(server: string, lines: readonly string[], options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {}): Promise<PostAnswer> {
+export async function postUpdates(server: string, lines: readonly string[], options: PostOptions = {}): Promise<PostAnswer> {
   const timeout = AbortSignal.timeout(options.timeoutMs ?? REQUEST_TIMEOUT_MS);
   try {
     const response = await fetch(`${server}/v1/updates`, {
       method: 'POST',
-      headers: { 'content-type': 'application/x-ndjson' },
+      headers: { ...options.headers, 'content-type': 'application/x-ndjson' },
       body: `${lines.join('\n')}\n`,
       signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
     });

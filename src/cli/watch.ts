@@ -3,7 +3,7 @@ import type { EtaFilter, RaceView } from '../bridge/frames.ts';
 import { AppError } from '../errors.ts';
 import type { RaceStateName } from '../race/update.ts';
 import { keyValue } from './arguments.ts';
-import { etasUrl, serverUrl } from './context.ts';
+import { etasSocket, etasUrl, serverUrl } from './context.ts';
 import type { CliContext, Output } from './context.ts';
 import { progressAt } from './progress-bar.ts';
 import { describeRace, renderTable, sortForTable } from './watch-table.ts';
@@ -37,6 +37,7 @@ async function watch(options: WatchOptions, context: CliContext): Promise<void> 
   const { connectEtas } = await import('../bridge/client.ts');
   const client = connectEtas({
     url: etasUrl(server),
+    WebSocketImpl: etasSocket(context.env),
     filter: filterOf(options),
     onSnapshot(views) {
       races.clear();

@@ -1,54 +1,77 @@
-// What ClickHouse's HTTP interface does with a query before it runs: FORMAT at its end, {name:Type} parameters.
+import { tokenize, type Token } from '../history/sql-tokens.ts';
 
-/** Pieces of SQL that are looked into, and those that are not: comments, strings and quoted names stay as they are. */
-const opaque = /--[^\n]*|#[! ][^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|'(?:[^'\\]|\\[\s\S]|'')*'|"(?:[^"\\]|\\[\s\S]|"")*"|`(?:[^`\\]|\\[\s\S]|``)*`/y;
-const parameter = /\{\s*([A-Za-z_]\w*)\s*:\s*([A-Za-z][\w(), ']*?)\s*\}/y;
-const formatAtEnd = /\bFORMAT\s+([A-Za-z]\w{0,63})[\s;]*$/i;
+// What ClickHouse's HTTP interface does with a query before it runs: FORMAT at its end, {name:Type} parameters. A
+// statement that cannot be read stays as it is: HistoryStore refuses it.
+
+const typeText = /^[A-Za-z][\w(), ']*$/;
+/** Longer than any type: the end of a brace is not looked for through the whole statement. */
+const MAX_TYPE_TOKENS = 100;
 
 /** Takes `FORMAT x` off the end; format is null when there is none. */
 export function splitFormat(sql: string): { readonly sql: string; readonly format: string | null } {
-  const plain = withoutTrailingComments(sql);
-  const match = formatAtEnd.exec(plain);
-  // A string that ends the statement cannot match: nothing but blanks and `;` may follow the name.
-  return match === null ? { sql, format: null } : { sql: plain.slice(0, match.index).trimEnd(), format: match[1]! };
+  const tokens = tokenize(sql) ?? [];
+  let end = tokens.length;
+  while (tokens[end - 1]?.kind === 'sign' && tokens[end - 1]?.value === ';') end--;
+  const [before, word, name] = [tokens[end - 3], tokens[end - 2], tokens[end - 1]];
+  const isFormat = before !== undefined && isBare(word) && word.value.toUpperCase() === 'FORMAT' && isBare(name) && /^[A-Za-z]\w{0,63}$/.test(name.value);
+  return isFormat ? { sql: sql.slice(0, before.end), format: name.value } : { sql, format: null };
 }
 
 /**
  * Puts values in place of {name:Type}. A value is text in ClickHouse's own escaped form (`\N` is NULL, `\t`, `\\`...);
  * it arrives as a quoted literal that the engine casts, so it can never become SQL. Identifiers are quoted.
  * Names the first parameter without a value.
+ *
+ * In the text rather than bound by the engine, so that the check of the statement sees the names that it really uses:
+ * {database:Identifier} can name `system` like anything else.
  */
 export function bindParameters(sql: string, values: Readonly<Record<string, string | undefined>>): { readonly sql: string } | { readonly missing: string } {
+  const tokens = tokenize(sql);
+  if (tokens === null) return { sql };
   let bound = '';
-  let position = 0;
-  while (position < sql.length) {
-    opaque.lastIndex = position;
-    const skipped = opaque.exec(sql)?.[0];
-    if (skipped !== undefined) {
-      bound += skipped;
-      position += skipped.length;
-      continue;
-    }
-    parameter.lastIndex = position;
-    const found = parameter.exec(sql);
-    if (found === null) {
-      bound += sql[position];
-      position++;
-      continue;
-    }
-    const [whole, name, type] = found as unknown as [string, string, string];
-    const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (value === undefined) return { missing: name };
-    bound += literal(value, type);
-    position += whole.length;
+  let taken = 0;
+  for (let index = 0; index < tokens.length; index++) {
+    const found = parameterAt(sql, tokens, index);
+    if (found === null) continue;
+    const value = Object.hasOwn(values, found.name) ? values[found.name] : undefined;
+    if (value === undefined) return { missing: found.name };
+    bound = spaced(bound + sql.slice(taken, tokens[index]!.start), literal(value, found.type));
+    taken = tokens[found.last]!.end;
+    index = found.last;
   }
-  return { sql: bound };
+  return { sql: taken === 0 ? sql : spaced(bound, sql.slice(taken)) };
+}
+
+/** Joined, with a blank where two words would become one. */
+function spaced(before: string, after: string): string {
+  return /\w$/.test(before) && /^\w/.test(after) ? `${before} ${after}` : before + after;
+}
+
+type Parameter = { readonly name: string; readonly type: string; /** Index of the closing brace. */ readonly last: number };
+
+/** `{ name : Type }`; a map like {'a': 1} is none, since no type begins with a number. */
+function parameterAt(sql: string, tokens: readonly Token[], index: number): Parameter | null {
+  const [open, name, colon, type] = tokens.slice(index, index + 4);
+  if (!isSign(open, '{') || !isBare(name) || !isSign(colon, ':') || !isBare(type)) return null;
+  let last = index + 4;
+  while (last < index + MAX_TYPE_TOKENS && !isSign(tokens[last], '}')) last++;
+  if (!isSign(tokens[last], '}')) return null;
+  const text = sql.slice(type.start, tokens[last - 1]!.end);
+  return typeText.test(text) ? { name: name.value, type: text, last } : null;
+}
+
+function isBare(token: Token | undefined): token is Token {
+  return token?.kind === 'name' && !token.isQuoted;
+}
+
+function isSign(token: Token | undefined, sign: string): boolean {
+  return token?.kind === 'sign' && token.value === sign;
 }
 
 function literal(value: string, type: string): string {
   if (type === 'Identifier') return `\`${value.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
-  // LIMIT and the like want a bare number.
-  if (/^U?Int\d+$/.test(type) && /^-?\d{1,78}$/.test(value)) return value;
+  // LIMIT and the like want a bare number; but a minus behind another would begin a comment.
+  if (/^U?Int\d+$/.test(type) && /^\d{1,78}$/.test(value)) return value;
   if (value === '\\N') return `CAST(NULL AS ${type})`;
   return `CAST('${unescape(value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}' AS ${type})`;
 }
@@ -56,23 +79,5 @@ function literal(value: string, type: string): string {
 const escapes: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', 0: '\0', a: '\x07', v: '\v' };
 
 function unescape(value: string): string {
-  return value.replace(/\\([\s\S])/g, (_, character: string) => escapes[character] ?? character);
-}
-
-/** Cuts comments and blanks off the end, where a FORMAT could hide before them. */
-function withoutTrailingComments(sql: string): string {
-  let end = 0;
-  let position = 0;
-  while (position < sql.length) {
-    opaque.lastIndex = position;
-    const skipped = opaque.exec(sql)?.[0];
-    if (skipped !== undefined) {
-      position += skipped.length;
-      if (!/^(?:--|#|\/\*)/.test(skipped)) end = position;
-      continue;
-    }
-    if (!/\s/.test(sql[position]!)) end = position + 1;
-    position++;
-  }
-  return sql.slice(0, end);
+  return value.replace(/\\([\s\S])/g, (_, character: string) => (Object.hasOwn(escapes, character) ? escapes[character]! : character));
 }

@@ -3,9 +3,11 @@ import type { Codec } from '../ports/codec.ts';
 import type { HistoryStore } from '../ports/history-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RecordLog } from '../ports/record-log.ts';
+import type { DoctorReport } from '../runtime/doctor.ts';
 import type { Appender } from './appender.ts';
 import type { FirstEtas } from './first-eta.ts';
 import type { PendingWrites } from './pending.ts';
+import type { Tokens } from './tokens.ts';
 import type { RaceLiveView } from './view.ts';
 
 /** Plain callbacks, for counters; they must not throw. */
@@ -22,6 +24,10 @@ type GatewayOptions = {
   readonly rateLimitPerSec?: number;
   /** Origins whose pages may use the service besides its own; default none, `*` = all. */
   readonly allowedOrigins?: readonly string[];
+  /** Names that the service goes by, besides loopback ones and its host; default none, `*` = all. */
+  readonly allowedHosts?: readonly string[];
+  /** Who may do what; default: everybody everything. */
+  readonly tokens?: Tokens;
   /** WebSocket and event-stream connections; default 12,000. */
   readonly maxConnections?: number;
 };
@@ -38,12 +44,14 @@ export type GatewayDeps = {
   readonly logger: Logger;
   readonly ready: () => { readonly ready: boolean; readonly roles: Readonly<Record<string, string>> };
   readonly metricsText: () => Promise<string>;
+  /** Looks at the engines of this instance; absent = it cannot. */
+  readonly examine?: () => Promise<DoctorReport>;
   readonly hooks?: GatewayHooks;
   readonly options?: GatewayOptions;
 };
 
 /** What the routes share. */
-export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'clock' | 'logger' | 'ready' | 'metricsText'> & {
+export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'clock' | 'logger' | 'ready' | 'metricsText' | 'examine'> & {
   readonly view: RaceLiveView;
   readonly pending: PendingWrites;
   readonly updates: Appender;

@@ -25,7 +25,7 @@ export function crossOriginHeaders(headers: IncomingHttpHeaders, allowedOrigins:
 
 export const preflightHeaders: Readonly<Record<string, string>> = {
   'access-control-allow-methods': 'GET, POST, PATCH, DELETE, OPTIONS',
-  'access-control-allow-headers': 'content-type',
+  'access-control-allow-headers': 'authorization, content-type',
   'access-control-max-age': '600',
 };
 

@@ -3,6 +3,7 @@ import { AppError, failureCodes, messageOf } from '../errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { App } from './app.ts';
 import { failure, failureOf, HttpFailure } from './failures.ts';
+import type { KnownRoutes } from './known-routes.ts';
 import { validationFailure } from './validation.ts';
 
 /** Turns whatever a route throws into an answer with a code; only what nobody foresaw is a 500, and it is logged. */
@@ -19,9 +20,17 @@ export function answerErrors(app: App, logger: Logger): void {
     if (!request.raw.complete) void reply.header('connection', 'close');
     return reply.code(answer.status).type('application/json; charset=utf-8').send(JSON.stringify(answer.body));
   });
-  app.setNotFoundHandler((request, reply) => {
-    const answer = failure('not_found', `There is no ${request.method} ${request.url.slice(0, 200)}`);
-    return reply.code(404).send(answer.body);
+}
+
+/** 404, or 405 with Allow where the path has other methods. Counted against the rate limit like any other request. */
+export function answerUnknown(app: App, routes: KnownRoutes, isLimited: boolean): void {
+  app.setNotFoundHandler(isLimited ? { preHandler: app.rateLimit() } : {}, (request, reply) => {
+    const methods = routes.methodsAt(request.url.split('?')[0] ?? '');
+    const answer = methods.length === 0
+      ? failure('not_found', `There is no ${request.method} ${request.url.slice(0, 200)}`)
+      : failure('method_not_allowed', `${request.method} is not possible here, ${methods.join(', ')} is`);
+    if (methods.length > 0) void reply.header('allow', methods.join(', '));
+    return reply.code(answer.status).send(answer.body);
   });
 }
 

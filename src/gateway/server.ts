@@ -5,15 +5,19 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastifyWebsocket from '@fastify/websocket';
 import fastify from 'fastify';
+import { isLoopback } from '../runtime/loopback.ts';
+import { requireTokens, SOCKET_PROTOCOL } from './access.ts';
 import type { App } from './app.ts';
 import { createAppender } from './appender.ts';
 import type { GatewayContext, GatewayDeps } from './context.ts';
 import { crossOriginHeaders, isOwnOrigin, originRefused, preflightHeaders } from './cross-origin.ts';
-import { answerErrors } from './errors-to-answers.ts';
+import { answerErrors, answerUnknown } from './errors-to-answers.ts';
 import { eventStreamRoutes } from './event-stream.ts';
 import { createFanout } from './fanout.ts';
 import { failure } from './failures.ts';
 import { firstEtas } from './first-eta.ts';
+import { requireKnownHost } from './known-host.ts';
+import { knownRoutes } from './known-routes.ts';
 import { openApiInfo } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
 import { adapterRoutes } from './routes/adapters.ts';
@@ -46,6 +50,9 @@ const CLOSE_LIMIT_MS = 5_000;
  */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const { app, close } = await buildGateway(deps);
+  if (deps.options?.tokens === undefined && !isLoopback(deps.host)) {
+    deps.logger.warn({ host: deps.host }, 'The gateway is open to everybody who can reach it: set RACELINE_TOKENS_FILE, or bind it to 127.0.0.1');
+  }
   try {
     await app.listen({ host: deps.host, port: deps.port });
   } catch (error) {
@@ -60,7 +67,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 /** The gateway without its listener: what the OpenAPI document is made from. */
 export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; close(): Promise<void> }> {
   const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
-  const { rateLimitPerSec = 2_000, allowedOrigins = [], maxConnections = 12_000 } = options;
+  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, tokens } = options;
   const view = await openView({ log, codec, clock, logger });
   const partitions = await log.partitionCount('race-updates');
   const pending = pendingWrites(view, clock);
@@ -73,6 +80,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   }, SWEEP_MS);
   const context: GatewayContext = {
     log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, view, pending, updates, firstEtas: waiting, partitions,
+    ...(deps.examine === undefined ? {} : { examine: deps.examine }),
   };
 
   const app: App = fastify({
@@ -81,6 +89,9 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     requestTimeout: 60_000,
     keepAliveTimeout: 75_000,
     forceCloseConnections: 'idle',
+    // Elsewhere an upgrade is a request like any other. Taken out of the server's hands, its socket would stay open
+    // after the answer, uncounted.
+    http: { shouldUpgradeCallback: (request) => /^\/v1\/etas(?:\?|$)/.test(request.url ?? '') },
     routerOptions: { maxParamLength: 1_000, ignoreTrailingSlash: false },
     frameworkErrors: (error, _request, reply) => {
       const refused = failure('invalid_request', error.message);
@@ -94,7 +105,22 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   // What a page of any site may send without asking first must not be taken for JSON.
   app.removeContentTypeParser('text/plain');
   answerErrors(app, logger);
+  const routes = knownRoutes(app);
 
+  // In front of every check: it is this plugin that closes the socket of an upgrade that one of them refuses.
+  await app.register(fastifyWebsocket, {
+    options: { maxPayload: MAX_PAYLOAD_BYTES, handleProtocols: (offered) => offered.has(SOCKET_PROTOCOL) && SOCKET_PROTOCOL },
+    preClose: (done) => {
+      // Before the listener closes: clients learn why, and go to another gateway.
+      fanout.close();
+      app.websocketServer.close(() => done());
+    },
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    // Only a refused one is answered by this.
+    if (request.ws) void reply.header('connection', 'close');
+  });
+  requireKnownHost(app, { host: deps.host, allowedHosts });
   app.addHook('onRequest', async (request, reply) => {
     if (request.headers.origin === undefined) return;
     const foreign = crossOriginHeaders(request.headers, allowedOrigins);
@@ -108,7 +134,8 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   });
 
   // On a loopback address every client is this machine: there is nobody to keep apart.
-  if (rateLimitPerSec > 0 && !isLoopback(deps.host)) {
+  const isLimited = rateLimitPerSec > 0 && !isLoopback(deps.host);
+  if (isLimited) {
     await app.register(fastifyRateLimit, {
       max: rateLimitPerSec,
       timeWindow: 1_000,
@@ -116,6 +143,8 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
       errorResponseBuilder: (_request, { max }) => failure('rate_limited', `At most ${max} requests a second from one address`),
     });
   }
+  answerUnknown(app, routes, isLimited);
+  if (tokens !== undefined) requireTokens(app, tokens);
   await app.register(fastifyHelmet, {
     // Plain HTTP on the inside: whoever puts TLS in front sets it there.
     strictTransportSecurity: false,
@@ -124,15 +153,6 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   });
   await app.register(fastifySwagger, { openapi: openApiInfo });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
-  await app.register(fastifyWebsocket, {
-    options: { maxPayload: MAX_PAYLOAD_BYTES },
-    preClose: (done) => {
-      // Before the listener closes: clients learn why, and go to another gateway.
-      fanout.close();
-      app.websocketServer.close(() => done());
-    },
-  });
-
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
   for (const routes of [raceRoutes, liveRoutes, historicRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, serviceRoutes]) {
     await app.register(async (scope) => routes(scope as App, context));
@@ -160,8 +180,4 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     await view.close();
   };
   return { app, close: () => closing ??= closeAll() };
-}
-
-function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.');
 }

@@ -2,6 +2,7 @@ import { filter, map, pipe, type OperatorFunction } from 'rxjs';
 import { reject } from '../errors.ts';
 import { normalizeUpdate } from '../race/normalize.ts';
 import type { DecodedItem, NormalizedItem } from './items.ts';
+import { saidAtMs } from './original-time.ts';
 
 /** Values to checked updates. Refused and misplaced records have left for their sinks already. */
 export function normalizeUpdates(): OperatorFunction<DecodedItem, NormalizedItem> {
@@ -10,7 +11,7 @@ export function normalizeUpdates(): OperatorFunction<DecodedItem, NormalizedItem
     map((item): NormalizedItem => {
       if (item.kind === 'forget') return item;
       const { record } = item;
-      const result = normalizeUpdate(item.value, record.appendedAtMs);
+      const result = normalizeUpdate(item.value, record.appendedAtMs, saidAtMs(record));
       if ('rejection' in result) return { kind: 'rejected', record, rejection: result.rejection };
       // Ownership and compaction go by the key: a value that names another race would be stored under a stranger's key.
       const key = record.key?.toString('utf8') ?? '';

@@ -13,6 +13,8 @@ export type Undecodable = { readonly code: 'undecodable' | 'unknown_schema'; rea
 export type Codec = {
   /** Registers the writer schemas of all topics. Rejects with `registry_unavailable` or `schema_incompatible`. */
   register(): Promise<void>;
+  /** What the registry has of the writer schemas of all topics; registers nothing. Rejects with `registry_unavailable`. */
+  inspect(): Promise<readonly { readonly subject: string; readonly state: SchemaState }[]>;
   /**
    * Makes sure that the schemas these values were written with are known. Call once a batch.
    * Rejects with `registry_unavailable` (retry the batch); an id that the registry does not know is not an error here.
@@ -24,10 +26,15 @@ export type Codec = {
   encode(topic: TopicName, value: unknown, kind?: string): Buffer;
 };
 
+/** `missing` = not registered, but it could be. */
+export type SchemaState = 'registered' | 'missing' | 'incompatible';
+
 /** A schema registry: Confluent's REST API, or the checked-in table of the embedded default. */
 export type SchemaRegistry = {
   /** Registers (or finds) the schema under the subject; returns its id. */
   register(subject: string, schema: string): Promise<number>;
+  /** Changes nothing. Rejects with `registry_unavailable`. */
+  inspect(subject: string, schema: string): Promise<SchemaState>;
   /** null = no such id. Rejects with `registry_unavailable`. */
   schemaById(id: number): Promise<string | null>;
 };

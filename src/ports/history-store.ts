@@ -25,5 +25,7 @@ export type HistoryStore = {
   /** A user's statement: read only, limited; returns bytes in the ClickHouse format asked for. */
   userQuery(sql: string, format: string, limits?: QueryLimits): Promise<Buffer>;
   ping(): Promise<void>;
+  /** What it is, and the migrations that are not applied, by name; applies none. Rejects with `history_unavailable`, or `query_failed` when `migrate` would. */
+  inspect(): Promise<{ readonly engine: string; readonly missingMigrations: readonly string[] }>;
   close(): Promise<void>;
 };

@@ -101,6 +101,21 @@ export type TopicDefinition = {
   readonly minCompactionLagMs: number;
 };
 
+/** Something that keeps a topic, or the log as a whole (null), from working as declared, and what to do about it. */
+export type LogFinding = {
+  readonly topic: TopicName | null;
+  /** The topic does not exist. */
+  readonly isMissing: boolean;
+  readonly problem: string;
+  readonly remedy: string;
+};
+
+export type LogInspection = {
+  /** What the log is and where, in a few words. */
+  readonly engine: string;
+  readonly findings: readonly LogFinding[];
+};
+
 /**
  * The partitioned, append-only log that everything flows through: Kafka, or the embedded one.
  * Topic names are the plain ones of topology/topics.ts; the adapter puts the configured prefix in front.
@@ -125,6 +140,13 @@ export type RecordLog = {
   endOffsets(topic: TopicName): Promise<number[]>;
   /** Committed offsets of any group: for lag figures and `raceline` commands. */
   groupOffsets(group: string, topic: TopicName): Promise<CommittedOffset[]>;
+  /**
+   * Removes the records of a partition below `beforeOffset` for good; the log's own end where that is lower. Offsets go on
+   * as before. Idempotent. Refuses with `invalid_request` a topic that is compacted: its keys would lose their last value.
+   */
+  deleteRecords(topic: TopicName, partition: number, beforeOffset: number): Promise<void>;
+  /** Compares what there is with what is declared; changes nothing. Rejects with `log_unavailable` when nothing answers. */
+  inspect(topics: readonly TopicDefinition[]): Promise<LogInspection>;
   /** How long a send of a lost owner may still arrive, ms; 0 where only one process can write. */
   readonly zombieWindowMs: number;
   close(): Promise<void>;

@@ -29,14 +29,14 @@ type Findings = { rejection: Rejection | null; readonly latestMs: number };
  * A decoded value as a RaceUpdate within all limits, or the reason why it is none. Takes what Avro decoded (types are
  * sure) and parsed JSON (nothing is); null and absent fields are unchanged, unknown fields are dropped.
  *
- * - Instants are epoch ms or ISO 8601 with an offset, in 1970..2100; an absent `at` is `appendedAtMs`.
+ * - Instants are epoch ms or ISO 8601 with an offset, in 1970..2100; an absent `at` is `saidAtMs`.
  * - `at`, `started_at`, `completed_at` and `queued_at` more than 5 min after `appendedAtMs` are refused (`at_in_future`).
  * - race_id, source and route_id are exact; titles and stage names lose control characters and outer blanks.
  * - Metadata numbers and booleans become text. `event.data` becomes JSON text; text that is JSON already stays.
  *
  * The first fault decides the code. Never throws. Under 1 µs for a usual update that Avro decoded.
  */
-export function normalizeUpdate(raw: unknown, appendedAtMs: number): Normalized {
+export function normalizeUpdate(raw: unknown, appendedAtMs: number, saidAtMs = appendedAtMs): Normalized {
   const findings: Findings = { rejection: null, latestMs: appendedAtMs + MAX_FUTURE_MS };
   if (!isRecord(raw)) {
     return { rejection: reject('type_invalid', `Cannot take the update: it must be an object, got ${shown(raw)}`) };
@@ -44,7 +44,7 @@ export function normalizeUpdate(raw: unknown, appendedAtMs: number): Normalized 
   const update: RaceUpdate = {
     race_id: identity(findings, raw['race_id'], 'race_id', 'id_missing', 'id_invalid'),
     source: identity(findings, raw['source'], 'source', 'source_missing', 'source_invalid'),
-    at: raw['at'] == null ? appendedAtMs : (past(findings, raw['at'], 'at', 'at_invalid') ?? 0),
+    at: raw['at'] == null ? saidAtMs : (past(findings, raw['at'], 'at', 'at_invalid') ?? 0),
     title: titleOf(findings, raw['title']),
     state: stateOf(findings, raw['state']),
     progress: numberIn(findings, raw['progress'], 'progress', 100, 'progress_out_of_range'),

@@ -1,6 +1,6 @@
 import { assert, messageOf } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Codec, SchemaRegistry } from '../../ports/codec.ts';
+import type { Codec, SchemaRegistry, SchemaState } from '../../ports/codec.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { TopicName } from '../../../topology/topics.ts';
 import { decodeJson, encodeJson, looksLikeJson } from './json-values.ts';
@@ -51,6 +51,15 @@ export function createCodec(options: CodecOptions): Codec {
         codec.readers.add(id, codec.type.schemaText);
         codec.write = createWriter(codec.type, id);
       }
+    },
+
+    async inspect() {
+      const found: { subject: string; state: SchemaState }[] = [];
+      for (const [topic, { type }] of codecs) {
+        const subject = `${topicPrefix}${topic}-value`;
+        found.push({ subject, state: await registry.inspect(subject, type.schemaText) });
+      }
+      return found;
     },
 
     async prepare(topic, values) {

@@ -114,6 +114,20 @@ export function confluentRegistry(options: ConfluentRegistryOptions): SchemaRegi
       }
     },
 
+    async inspect(subject, schema) {
+      try {
+        if (await lookUp(subject, schema) !== null) return 'registered';
+        const answer = await ask<{ is_compatible?: unknown }>(`compare the schema of ${subject}`, () => api.Subject.compatible({ subject, timeout, body: { schema } }));
+        return answer.is_compatible === false ? 'incompatible' : 'missing';
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        // No such subject, so nothing to be compatible with.
+        if (error.status === 404) return 'missing';
+        if (error.status === 409 || error.status === 422) return 'incompatible';
+        throw new AppError('registry_unavailable', `Cannot compare the schema of ${subject} at ${host}: ${error.message}`, { cause: error });
+      }
+    },
+
     async schemaById(id) {
       try {
         const found = await ask<{ schema?: unknown; schemaType?: string }>(`fetch schema ${id}`, () => api.Schema.find({ id, timeout }));

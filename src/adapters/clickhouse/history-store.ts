@@ -5,7 +5,7 @@ import { AppError } from '../../errors.ts';
 import type { HistoryStore, HistoryTable, QueryLimits } from '../../ports/history-store.ts';
 import type { Logger } from '../../ports/logger.ts';
 import { openEmbedded } from './embedded.ts';
-import { migrate, readMigrations } from './migrate.ts';
+import { migrate, missingMigrations, readMigrations } from './migrate.ts';
 import { answersWithRows, checkReadOnly } from './read-only.ts';
 import { openServer } from './server.ts';
 
@@ -57,6 +57,17 @@ export async function openHistoryStore(options: OpenHistoryStoreOptions): Promis
     },
     async ping() {
       await engine.query('SELECT 1', {});
+    },
+    async inspect() {
+      const name = config.url === null ? 'embedded chDB' : `ClickHouse at ${new URL(config.url).host}`;
+      try {
+        const [row] = await engine.query<{ version: string }>('SELECT version() AS version', {});
+        return { engine: `${name}, version ${row?.version}`, missingMigrations: await missingMigrations(engine, migrations, config.database) };
+      } catch (error) {
+        // UNKNOWN_DATABASE: a server refuses every request that names one it does not have.
+        if (!(error instanceof AppError && /Code: 81\b/.test(error.message))) throw error;
+        return { engine: name, missingMigrations: migrations.map((migration) => migration.name) };
+      }
     },
     close: () => closing ??= engine.close(),
   };

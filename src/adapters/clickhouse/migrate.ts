@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { AppError } from '../../errors.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { Engine } from './engine.ts';
-import { splitStatements } from './tokens.ts';
+import { splitStatements } from '../../history/sql-tokens.ts';
 
 export type Migration = { readonly id: number; readonly name: string; readonly checksum: string; readonly statements: readonly string[] };
 
@@ -39,12 +39,7 @@ export async function migrate(engine: Engine, migrations: readonly Migration[], 
     `CREATE TABLE IF NOT EXISTS migrations (id UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
      ENGINE = ReplacingMergeTree ORDER BY id`, {},
   );
-  const applied = await engine.query<{ id: number; name: string; checksum: string }>('SELECT id, name, checksum FROM migrations FINAL ORDER BY id', {});
-  for (const { id, name, checksum } of applied) {
-    const known = migrations.find((migration) => migration.id === id);
-    if (known === undefined) throw new AppError('query_failed', `Cannot migrate ClickHouse: it has migration ${id} (${name}), which this version does not know: it is of a newer one`);
-    if (known.checksum !== checksum) throw new AppError('query_failed', `Cannot migrate ClickHouse: migration ${id} (${name}) was applied with other contents than the file has now. Add a new migration instead`);
-  }
+  const applied = await appliedMigrations(engine, migrations);
   for (const { id, name, checksum, statements } of migrations) {
     if (applied.some((migration) => migration.id === id)) continue;
     for (const statement of statements) await engine.command(statement, {});
@@ -54,6 +49,25 @@ export async function migrate(engine: Engine, migrations: readonly Migration[], 
     logger.info({ id, name }, 'Migrated ClickHouse');
   }
   await keepRowsFor(engine, ttlDays);
+}
+
+type Applied = { readonly id: number; readonly name: string; readonly checksum: string };
+
+async function appliedMigrations(engine: Engine, migrations: readonly Migration[]): Promise<Applied[]> {
+  const applied = await engine.query<Applied>('SELECT id, name, checksum FROM migrations FINAL ORDER BY id', {});
+  for (const { id, name, checksum } of applied) {
+    const known = migrations.find((migration) => migration.id === id);
+    if (known === undefined) throw new AppError('query_failed', `Cannot migrate ClickHouse: it has migration ${id} (${name}), which this version does not know: it is of a newer one`);
+    if (known.checksum !== checksum) throw new AppError('query_failed', `Cannot migrate ClickHouse: migration ${id} (${name}) was applied with other contents than the file has now. Add a new migration instead`);
+  }
+  return applied;
+}
+
+/** Names of those that `migrate` would apply. */
+export async function missingMigrations(engine: Engine, migrations: readonly Migration[], database: string): Promise<string[]> {
+  const [found] = await engine.query<{ n: number | string }>("SELECT count() AS n FROM system.tables WHERE database = {database:String} AND name = 'migrations'", { database });
+  const applied = Number(found?.n) === 0 ? [] : await appliedMigrations(engine, migrations);
+  return migrations.filter(({ id }) => !applied.some((one) => one.id === id)).map(({ name }) => name);
 }
 
 async function keepRowsFor(engine: Engine, ttlDays: number): Promise<void> {

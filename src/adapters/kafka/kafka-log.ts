@@ -7,7 +7,8 @@ import type { CommittedOffset, PartitionReader, RecordLog, Subscription } from '
 import { openAppender } from './append.ts';
 import { createClient } from './client.ts';
 import { ADMIN_DEADLINE_MS, DEFAULT_DRAIN_MS, ZOMBIE_WINDOW_MS } from './limits.ts';
-import { committedOffsets, countPartitions, offsetRanges, type OffsetRange } from './offsets.ts';
+import { inspectKafka } from './inspect.ts';
+import { committedOffsets, countPartitions, deleteBefore, offsetRanges, type OffsetRange } from './offsets.ts';
 import { readKafkaPartitions } from './read-partitions.ts';
 import type { TopicName } from './records.ts';
 import { retryUntil } from './retry.ts';
@@ -93,6 +94,10 @@ export async function openKafkaLog({ config, topicPrefix, clientId, logger, cloc
     },
     endOffsets: async (topic) => (await rangesOf(topic)).map((range) => range.high),
     groupOffsets: committedOf,
+    async deleteRecords(topic, partition, beforeOffset) {
+      await ask(`delete records of ${topicPrefix}${topic}`, () => deleteBefore(admin, topicPrefix + topic, partition, beforeOffset));
+    },
+    inspect: (topics) => ask('inspect the topics', () => inspectKafka(admin, topics, topicPrefix)),
     zombieWindowMs: ZOMBIE_WINDOW_MS,
     async close() {
       closing ??= closeAll();

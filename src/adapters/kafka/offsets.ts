@@ -1,4 +1,4 @@
-import type { Admin } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { AppError } from '../../errors.ts';
 import type { CommittedOffset } from '../../ports/record-log.ts';
 import { errorType } from './kafka-errors.ts';
@@ -34,4 +34,16 @@ export async function committedOffsets(admin: Admin, groupId: string, topic: str
     }
   }
   return committed;
+}
+
+/** Deletes what lies below the offset, and at most everything. `invalid_request` for a compacted topic. */
+export async function deleteBefore(admin: Admin, topic: string, partition: number, beforeOffset: number): Promise<void> {
+  // Brokers refuse those that are compacted only; kafkajs then tries again for half a minute.
+  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy'] }] });
+  const policy = resources[0]?.configEntries.find(({ configName }) => configName === 'cleanup.policy')?.configValue ?? '';
+  if (policy.includes('compact')) throw new AppError('invalid_request', `Cannot delete records of ${topic}: it is compacted, keys would lose their last value`);
+  const range = (await offsetRanges(admin, topic))[partition];
+  if (range === undefined) throw new AppError('not_found', `Partition ${topic}/${partition} does not exist`);
+  const offset = Math.min(beforeOffset, range.high);
+  if (offset > range.low) await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
 }

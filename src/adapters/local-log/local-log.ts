@@ -3,7 +3,8 @@ import { makeConsumerGroup } from './consumer-group.ts';
 import { logPartition } from './log-partition.ts';
 import { makeMaintenance } from './maintenance.ts';
 import { readLogPartitions } from './partition-reader.ts';
-import { settlesWithin } from './waiting.ts';
+import { compareTopics } from './compare-topics.ts';
+import { nextTurn, settlesWithin } from './waiting.ts';
 import { makeWriteQueue } from './write-queue.ts';
 import type { ConsumerGroup } from './consumer-group.ts';
 import type { LogPartition } from './log-partition.ts';
@@ -17,6 +18,8 @@ const MAX_APPEND_BYTES = 900_000;
 // While there is work, maintenance takes a slice and leaves the event loop that long to the others.
 const MAINTENANCE_PAUSE_MS = 20;
 const MAX_READER_MS = 10_000;
+/** Deleted at once, some milliseconds; others have their turn in between. */
+const DELETE_SLICE_RECORDS = 1_000;
 
 export type LocalLogOptions = {
   /** Owned by the log from now on: closed with it. */
@@ -159,6 +162,26 @@ export function openLocalLog({ storage, clock = { nowMs: Date.now }, logger = si
     },
     async groupOffsets(group, topic) {
       return partitionsOf(topic).map((partition) => partition.committed(group));
+    },
+    async deleteRecords(topic, partition, beforeOffset) {
+      const target = findPartition({ topic, partition });
+      if (target.isCompacted()) throw new AppError('invalid_request', `Cannot delete records of ${topic}: it is compacted, keys would lose their last value`);
+      // What was asked for before is stored before.
+      queue.flush();
+      for (let isDone = false; !isDone;) {
+        const heads = target.heads(0, DELETE_SLICE_RECORDS, Number.POSITIVE_INFINITY).filter((head) => head.offset < beforeOffset);
+        isDone = heads.length < DELETE_SLICE_RECORDS;
+        try {
+          storage.transaction(() => target.expire(heads));
+        } catch (error) {
+          throw new AppError('log_unavailable', `Cannot delete records of ${topic}/${partition}: ${messageOf(error)}`, { cause: error });
+        }
+        if (!isDone) await nextTurn();
+      }
+    },
+    async inspect(topics) {
+      if (isClosed) throw new AppError('log_unavailable', 'Cannot inspect the record log: it is closed');
+      return { engine: 'the embedded log', findings: compareTopics(storage.topics(), topics) };
     },
     runMaintenance() {
       while (maintenance.runSlice());

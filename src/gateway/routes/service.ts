@@ -1,6 +1,9 @@
 import { Type } from 'typebox';
 import type { App } from '../app.ts';
+import type { DoctorReport } from '../../runtime/doctor.ts';
 import type { GatewayContext } from '../context.ts';
+import { failure } from '../failures.ts';
+import { failures } from '../schemas.ts';
 
 const tags = ['service'];
 const RolesBody = Type.Object({ ready: Type.Boolean(), roles: Type.Unsafe({ type: 'object', additionalProperties: { type: 'string' } }) });
@@ -8,6 +11,7 @@ const RolesBody = Type.Object({ ready: Type.Boolean(), roles: Type.Unsafe({ type
 /** What operators ask: is it alive, is it ready, what does it count. */
 export function serviceRoutes(app: App, context: GatewayContext): void {
   app.get('/healthz', {
+    config: { scope: 'none' },
     schema: { tags, summary: 'Alive: the process answers', response: { 200: Type.Object({ status: Type.String() }) } },
   }, async () => ({ status: 'ok' }));
 
@@ -18,11 +22,23 @@ export function serviceRoutes(app: App, context: GatewayContext): void {
   };
 
   app.get('/readyz', {
+    config: { scope: 'none' },
     schema: { tags, summary: 'Ready: every role of this instance runs', response: { 200: RolesBody, 503: RolesBody } },
   }, async (_request, reply) => {
     const report = readiness();
     void reply.code(report.ready ? 200 : 503);
     return report;
+  });
+
+  let examining: Promise<DoctorReport> | null = null;
+  app.get('/v1/doctor', {
+    config: { scope: 'admin' },
+    schema: { tags, summary: 'Looks at every engine: what is wrong and what to do', response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true }), ...failures } },
+  }, async () => {
+    if (context.examine === undefined) throw failure('unavailable', 'This gateway cannot look at its engines');
+    // Whoever asks meanwhile gets the same answer: it costs reads of the log.
+    examining ??= context.examine().finally(() => { examining = null; });
+    return await examining;
   });
 
   app.get('/health', {

@@ -10,7 +10,7 @@ import { failures } from '../schemas.ts';
 
 const MAX_QUERY_BYTES = 256 * 1024;
 
-const contentTypes: Readonly<Record<string, string>> = {
+const contentTypes = new Map(Object.entries({
   JSON: 'application/json; charset=utf-8',
   JSONCompact: 'application/json; charset=utf-8',
   JSONEachRow: 'application/x-ndjson; charset=utf-8',
@@ -24,7 +24,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   Parquet: 'application/octet-stream',
   RowBinary: 'application/octet-stream',
   Native: 'application/octet-stream',
-};
+}));
 
 type Values = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -52,7 +52,7 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
     // As ClickHouse itself does: what stands in the statement wins.
     const name = split.format ?? format ?? 'JSON';
     const result = await historyOf(context).userQuery(split.sql, name);
-    void reply.type(contentTypes[name] ?? 'text/plain; charset=utf-8');
+    void reply.type(contentTypes.get(name) ?? 'text/plain; charset=utf-8');
     return result;
   };
 
@@ -60,6 +60,7 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
     await runSql(request.query.query ?? '', request.query.format, reply));
 
   app.post('/v1/sql', {
+    config: { scope: 'read' },
     schema: { ...schema, summary: 'Run a read-only SQL statement, sent as the body', consumes: ['text/plain'], body: Type.String() },
   }, async (request, reply) => await runSql([request.query.query, request.body].filter((part) => typeof part === 'string').join('\n'), request.query.format, reply));
 
@@ -75,7 +76,7 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
       const split = splitFormat(bound.sql);
       const format = split.format ?? single(values['default_format']) ?? 'TabSeparated';
       const result = await historyOf(context).userQuery(split.sql, format);
-      void reply.header('x-clickhouse-format', format).type(contentTypes[format] ?? 'text/plain; charset=utf-8');
+      void reply.header('x-clickhouse-format', format).type(contentTypes.get(format) ?? 'text/plain; charset=utf-8');
       return result;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
@@ -85,7 +86,7 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
       return exception(reply, status, code, text);
     }
   };
-  const hidden = { schema: { hide: true } };
+  const hidden = { config: { scope: 'read' as const }, schema: { hide: true } };
   app.get('/clickhouse/ping', hidden, async (_request, reply) => {
     await historyOf(context).ping();
     void reply.type('text/plain; charset=utf-8');

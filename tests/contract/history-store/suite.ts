@@ -22,6 +22,7 @@ export function historyStoreContract(name: string, open: (directory: string) => 
       directory = await mkdtemp(join(tmpdir(), 'raceline-history-'));
       opened = await open(directory);
       ({ store } = opened);
+      await expect(store.inspect()).resolves.toMatchObject({ missingMigrations: ['history', 'views'] });
       await store.migrate();
     });
     afterAll(async () => {
@@ -30,6 +31,10 @@ export function historyStoreContract(name: string, open: (directory: string) => 
     });
 
     const count = async (table: string): Promise<number> => Number((await store.query<{ n: number }>(`SELECT count() AS n FROM ${table}`))[0]?.n);
+
+    it('tells what it is and that nothing is missing', async () => {
+      await expect(store.inspect()).resolves.toEqual({ engine: expect.stringMatching(/(chDB|ClickHouse at \S+), version \d+\.\d+/), missingMigrations: [] });
+    });
 
     it('migrates once, however often it is asked', async () => {
       await store.migrate();

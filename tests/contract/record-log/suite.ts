@@ -13,6 +13,9 @@ const contractTopics: readonly TopicDefinition[] = [
   { name: 'eta-updates', partitions: 4, cleanup: 'delete', retentionMs: 604_800_000, minCompactionLagMs: 0 },
 ];
 
+/** Not there until a test creates it. */
+const compactedTopic: TopicDefinition = { name: 'routes', partitions: 4, cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0 };
+
 const TOPIC = 'race-updates';
 const FAST_DEADLINE_MS = 10_000;
 const SLOW_DEADLINE_MS = 60_000;
@@ -61,6 +64,57 @@ export function recordLogContract(name: string, makeLog: () => Promise<LogUnderT
       it('ensureTopics() refuses another partition count', async () => {
         const changed = { ...contractTopics[0]!, partitions: 5 };
         await expect(log.ensureTopics([changed])).rejects.toMatchObject({ code: 'partition_count_changed' });
+        expect(await log.partitionCount(TOPIC)).toBe(4);
+      });
+    });
+
+    describe('deleteRecords()', () => {
+      it('removes what lies below the offset, for good, and nothing else', async () => {
+        await log.append(TOPIC, 1, ['a', 'b', 'c', 'd', 'e'].map(record));
+        await log.append(TOPIC, 2, [record('other')]);
+        await log.deleteRecords(TOPIC, 1, 3);
+        expect((await readAll(1)).map((one) => [one.offset, textOf(one)])).toEqual([[3, 'd'], [4, 'e']]);
+        await log.deleteRecords(TOPIC, 1, 3);
+        await log.deleteRecords(TOPIC, 1, 1);
+        expect((await readAll(1)).map(textOf)).toEqual(['d', 'e']);
+        expect((await readAll(2)).map(textOf)).toEqual(['other']);
+      });
+
+      it('beyond the end removes everything; offsets go on', async () => {
+        await log.append(TOPIC, 1, ['a', 'b'].map(record));
+        await log.deleteRecords(TOPIC, 1, 1_000);
+        expect(await readAll(1)).toEqual([]);
+        expect((await log.endOffsets(TOPIC))[1]).toBe(2);
+        expect(await log.append(TOPIC, 1, [record('c')])).toBe(2);
+        expect((await readAll(1)).map((one) => [one.offset, textOf(one)])).toEqual([[2, 'c']]);
+      });
+
+      it('removes thousands', async () => {
+        for (let n = 0; n < 3; n++) await log.append(TOPIC, 1, Array.from({ length: 1_000 }, (_, i) => record(`${n}-${i}`)));
+        await log.deleteRecords(TOPIC, 1, 2_500);
+        const read = await readAll(1);
+        expect([read.length, read[0]?.offset]).toEqual([500, 2_500]);
+      });
+
+      it('refuses a compacted topic', async () => {
+        await log.ensureTopics([compactedTopic]);
+        await log.append(compactedTopic.name, 0, [{ key: Buffer.from('k'), value: Buffer.from('v') }]);
+        await expect(log.deleteRecords(compactedTopic.name, 0, 1)).rejects.toMatchObject({ code: 'invalid_request' });
+      });
+    });
+
+    describe('inspect()', () => {
+      it('finds nothing where all is as declared', async () => {
+        const { engine, findings } = await log.inspect(contractTopics);
+        expect(engine).toMatch(/log|Kafka/);
+        expect(findings).toEqual([]);
+      });
+
+      it('tells what is missing and what is otherwise', async () => {
+        const { findings } = await log.inspect([{ ...contractTopics[0]!, partitions: 7 }, { ...contractTopics[1]!, retentionMs: 1_000 }, compactedTopic]);
+        expect(findings.map(({ topic }) => topic).sort()).toEqual(['eta-updates', 'race-updates', 'routes']);
+        expect(findings.find(({ topic }) => topic === 'race-updates')?.problem).toBe('it has 4 partitions, 7 are declared');
+        expect(findings.find(({ topic }) => topic === 'routes')).toEqual({ topic: 'routes', isMissing: true, problem: 'it does not exist', remedy: 'Run: raceline topics apply' });
         expect(await log.partitionCount(TOPIC)).toBe(4);
       });
     });

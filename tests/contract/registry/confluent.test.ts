@@ -19,6 +19,12 @@ describe.skipIf(skip !== null)('A real registry', () => {
     expect(await answer.json()).toEqual({ compatibilityLevel: 'BACKWARD' });
   });
 
+  it('tells that a schema is missing, and registers nothing by it', async () => {
+    const [registry, subject] = [await open(), `inspected-${process.pid}-value`];
+    expect(await registry.inspect(subject, '{"type":"record","name":"A","fields":[]}')).toBe('missing');
+    expect((await fetch(`${await sharedRegistry()}/subjects/${subject}/versions`)).status).toBe(404);
+  });
+
   it('keeps a level that is stricter', async () => {
     const [registry, url, subject] = [await open(), await sharedRegistry(), `strict-${process.pid}-value`];
     const config = `${url}/config/${subject}`;

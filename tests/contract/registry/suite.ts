@@ -42,6 +42,13 @@ export function registryContract(name: string, open: () => Promise<OpenedRegistr
       }
     });
 
+    it('tells what is registered, and what would be refused', async () => {
+      const type = types.find((candidate) => candidate.topic === 'rebuild-requests')!;
+      await opened.registry.register(subjectOf(type.topic), type.schemaText);
+      expect(await opened.other.inspect(subjectOf(type.topic), type.schemaText)).toBe('registered');
+      expect(await opened.other.inspect(subjectOf(type.topic), '"string"')).toBe('incompatible');
+    });
+
     it('gives null for an id it does not know', async () => {
       expect(await opened.registry.schemaById(2_000_000_000)).toBeNull();
       expect(await opened.other.schemaById(2_000_000_000)).toBeNull();

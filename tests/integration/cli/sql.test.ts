@@ -51,7 +51,7 @@ test('dead-letters ls prints a line a letter, or JSON', async () => {
   const { url, asked } = await answer((_, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ items: [letter], scanned: 1 })));
   const lines = start(['dead-letters', 'ls', '--topic', 'race-updates', '--code', 'at_in_future', '--limit', '5', '--server', url]);
   expect(await lines.ended).toBe(0);
-  expect(lines.output.stdout).toBe('2026-01-31T12:00:00.000Z race-updates/3@1402 at_in_future build [2J: at is 2 h ahead\n');
+  expect(lines.output.stdout).toBe('7 2026-01-31T12:00:00.000Z race-updates/3@1402 at_in_future build [2J: at is 2 h ahead\n');
   expect(Object.fromEntries(asked[0]!.url.searchParams)).toEqual({ limit: '5', topic: 'race-updates', code: 'at_in_future' });
   const json = start(['dead-letters', 'ls', '--json', '--server', url]);
   expect(await json.ended).toBe(0);

@@ -9,6 +9,7 @@ describe('splitFormat()', () => {
     ['SELECT 1 FORMAT CSV -- so', 'SELECT 1', 'CSV'],
     ["SELECT ' FORMAT CSV'", "SELECT ' FORMAT CSV'", null],
     ['SELECT 1 -- FORMAT CSV', 'SELECT 1 -- FORMAT CSV', null],
+    ['SELECT 1 /* /* */ FORMAT CSV */', 'SELECT 1 /* /* */ FORMAT CSV */', null],
     ['SELECT 1 AS format', 'SELECT 1 AS format', null],
   ])('reads %j', (sql, rest, format) => {
     expect(splitFormat(sql)).toEqual({ sql: rest, format });
@@ -25,9 +26,21 @@ describe('bindParameters()', () => {
     ['SELECT {s:Nullable(String)}', { s: '\\N' }, 'SELECT CAST(NULL AS Nullable(String))'],
     ['SELECT * FROM {t:Identifier}', { t: 'a`b' }, 'SELECT * FROM `a\\`b`'],
     ["SELECT '{n:UInt32}', {n:UInt32} -- {n:UInt32}", { n: '1' }, "SELECT '{n:UInt32}', 1 -- {n:UInt32}"],
+    // Bare, it would begin a comment and cut the rest off.
+    ['SELECT 1-{n:Int32}, 2', { n: '-5' }, "SELECT 1-CAST('-5' AS Int32), 2"],
+    ['SELECT 1 LIMIT{n:UInt8}OFFSET 1', { n: '7' }, 'SELECT 1 LIMIT 7 OFFSET 1'],
+    // A comment inside a comment: the value must not come to stand behind the inner one's end.
+    ['SELECT 1 /* /* */ {s:String} */', { s: '*/ , 2' }, 'SELECT 1 /* /* */ {s:String} */'],
+    ["SELECT {t:DateTime64(3, 'UTC')}", { t: '2026-01-01' }, "SELECT CAST('2026-01-01' AS DateTime64(3, 'UTC'))"],
     ["SELECT map('a', 1), {a: 1}", {}, "SELECT map('a', 1), {a: 1}"],
   ])('binds %j', (sql, values, bound) => {
     expect(bindParameters(sql, values as Record<string, string>)).toEqual({ sql: bound });
+  });
+
+  test('takes time in proportion to the statement, whatever it opens and never closes', () => {
+    const startedAtMs = performance.now();
+    expect(bindParameters(`SELECT ${'{a:b '.repeat(50_000)}`, {})).toHaveProperty('sql');
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
   });
 
   test('names what is missing, and takes nothing from the prototype', () => {

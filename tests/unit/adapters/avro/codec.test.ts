@@ -271,7 +271,7 @@ describe('prepare()', () => {
   it('keeps at most its capacity, and drops the longest unused', async () => {
     const asked: number[] = [];
     const text = types.get('race-updates')?.schemaText ?? '';
-    const reader = createCodec({ registry: { register: async () => 1, schemaById: async (id) => { asked.push(id); return text; } }, etaFormat: 'avro', capacity: 2 });
+    const reader = createCodec({ registry: { register: async () => 1, inspect: async () => 'registered' as const, schemaById: async (id) => { asked.push(id); return text; } }, etaFormat: 'avro', capacity: 2 });
     const of = (id: number): Buffer => Buffer.concat([Buffer.from([0, 0, 0, 0, id]), codec.encode('race-updates', update).subarray(5)]);
     for (const id of [1, 2]) await reader.prepare('race-updates', [of(id)]);
     reader.decode('race-updates', of(1));
@@ -285,7 +285,7 @@ describe('prepare()', () => {
 describe('schemas of other writers', () => {
   const written = async (writer: object, value: unknown): Promise<ReturnType<Codec['decode']>> => {
     const text = JSON.stringify(writer);
-    const reader = createCodec({ registry: { register: async () => 1, schemaById: async () => text }, etaFormat: 'avro' });
+    const reader = createCodec({ registry: { register: async () => 1, inspect: async () => 'registered' as const, schemaById: async () => text }, etaFormat: 'avro' });
     const bytes = Buffer.concat([Buffer.from([0, 0, 0, 0, 9]), avro.Type.forSchema(writer as never).toBuffer(value)]);
     await reader.prepare('race-updates', [bytes]);
     return reader.decode('race-updates', bytes);
@@ -311,7 +311,7 @@ describe('schemas of other writers', () => {
   });
 
   it('one that is no Avro schema makes its records undecodable', async () => {
-    const reader = createCodec({ registry: { register: async () => 1, schemaById: async () => 'syntax = "proto3";' }, etaFormat: 'avro' });
+    const reader = createCodec({ registry: { register: async () => 1, inspect: async () => 'registered' as const, schemaById: async () => 'syntax = "proto3";' }, etaFormat: 'avro' });
     const bytes = Buffer.from([0, 0, 0, 0, 9, 0]);
     await reader.prepare('race-updates', [bytes]);
     expect(errorOf(reader.decode('race-updates', bytes))).toBe('undecodable');
@@ -319,7 +319,7 @@ describe('schemas of other writers', () => {
 
   it('a skipped array cannot send the reader backwards or through 2^40 items', async () => {
     const text = JSON.stringify({ ...own, fields: [...fields, { name: 'added', type: { type: 'array', items: 'int' } }] });
-    const reader = createCodec({ registry: { register: async () => 1, schemaById: async () => text }, etaFormat: 'avro' });
+    const reader = createCodec({ registry: { register: async () => 1, inspect: async () => 'registered' as const, schemaById: async () => text }, etaFormat: 'avro' });
     const head = [0, 0, 0, 0, 9, 2, 0x61, 2, 0x61, 0];
     for (const blocks of [[1, 3], [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02]]) {
       const bytes = Buffer.from([...head, ...blocks]);
@@ -331,7 +331,7 @@ describe('schemas of other writers', () => {
   it('a kind that a union of this version does not have leaves the other kinds readable', async () => {
     const union = JSON.parse(types.get('race-states')?.schemaText ?? '') as object[];
     const writer = [{ type: 'record', name: 'Later', namespace: 'raceline', fields: [{ name: 'a', type: 'int' }] }, ...union];
-    const reader = createCodec({ registry: { register: async () => 1, schemaById: async () => JSON.stringify(writer) }, etaFormat: 'avro' });
+    const reader = createCodec({ registry: { register: async () => 1, inspect: async () => 'registered' as const, schemaById: async () => JSON.stringify(writer) }, etaFormat: 'avro' });
     const type = avro.Type.forSchema(writer as never);
     const [later, known] = [{ 'raceline.Later': { a: 1 } }, { 'raceline.PartitionState': partitionState }].map((value) => Buffer.concat([Buffer.from([0, 0, 0, 0, 9]), type.toBuffer(value)]));
     if (later === undefined || known === undefined) throw new Error('unreachable');

@@ -1,20 +1,30 @@
-/** A piece of SQL. `name` = a bare or quoted identifier, without its quotes; `text` = a string, number or heredoc. */
-export type Token = { readonly kind: 'name' | 'text' | 'sign'; readonly value: string; readonly start: number; readonly end: number };
+/**
+ * A piece of SQL. `name` = a bare or quoted identifier, `text` = a string, number or heredoc, `sign` = one other
+ * character. `value` is without the quotes of an identifier; `isQuoted` tells whether it had some.
+ */
+export type Token = { readonly kind: 'name' | 'text' | 'sign'; readonly value: string; readonly start: number; readonly end: number; readonly isQuoted: boolean };
 
 const patterns = {
   space: /\s+/y,
-  comment: /--[^\n]*|#[! ][^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y,
+  lineComment: /--[^\n]*|#[! ][^\n]*/y,
   heredoc: /\$(\w*)\$[\s\S]*?\$\1\$/y,
   string: /'(?:[^'\\]|\\[\s\S]|'')*'/y,
   quoted: /"(?:[^"\\]|\\[\s\S]|"")*"|`(?:[^`\\]|\\[\s\S]|``)*`/y,
   name: /[\p{L}_][\p{L}\p{N}_$]*/uy,
-  number: /\d[\w.]*/y,
+  // Not beyond a point: what follows one may be a name.
+  number: /\d\w*/y,
 };
 
-/** A quote without its end, control characters, and the typographic quotes that ClickHouse takes for quotes as well. */
-const unreadable = /['"`\u2018-\u201f\p{Cc}\\]/u;
+/**
+ * A quote without its end, control characters, typographic quotes (which ClickHouse takes for quotes as well), and `$`
+ * and `#` where they begin no heredoc and no comment: whoever reads them otherwise reads another statement.
+ */
+const unreadable = /['"`\u2018-\u201f\p{Cc}\\$#]/u;
 
-/** Splits ClickHouse SQL, without comments. null = it cannot be told apart, as when a string has no end. */
+/**
+ * Splits ClickHouse SQL, without comments, as its own lexer does (seen with 26.7: comments between slashes nest).
+ * null = it cannot be told apart, as when a string or a comment has no end. O(length).
+ */
 export function tokenize(sql: string): Token[] | null {
   const tokens: Token[] = [];
   let position = 0;
@@ -24,7 +34,13 @@ export function tokenize(sql: string): Token[] | null {
   };
   while (position < sql.length) {
     const start = position;
-    const skipped = match(patterns.space) ?? match(patterns.comment);
+    if (sql.startsWith('/*', position)) {
+      const end = endOfComment(sql, position);
+      if (end === null) return null;
+      position = end;
+      continue;
+    }
+    const skipped = match(patterns.space) ?? match(patterns.lineComment);
     if (skipped !== null) {
       position += skipped.length;
       continue;
@@ -37,15 +53,27 @@ export function tokenize(sql: string): Token[] | null {
     const value = text ?? quoted ?? name ?? sign;
     position += value.length;
     const kind = text !== null ? 'text' : quoted !== null || name !== null ? 'name' : 'sign';
-    tokens.push({ kind, value: quoted === null ? value : unquote(quoted), start, end: position });
+    tokens.push({ kind, value: quoted === null ? value : unquote(quoted), start, end: position, isQuoted: quoted !== null });
   }
   return tokens;
+}
+
+/** Behind the comment that begins at `start`; one inside it must end as well. null = it has no end. */
+function endOfComment(sql: string, start: number): number | null {
+  const marks = /\/\*|\*\//g;
+  marks.lastIndex = start;
+  let depth = 0;
+  for (let mark = marks.exec(sql); mark !== null; mark = marks.exec(sql)) {
+    depth += mark[0] === '/*' ? 1 : -1;
+    if (depth === 0) return marks.lastIndex;
+  }
+  return null;
 }
 
 /** The statements of a script, without comments at their ends. */
 export function splitStatements(script: string): string[] {
   const tokens = tokenize(script);
-  if (tokens === null) throw new Error('A string or quoted name in the script has no end');
+  if (tokens === null) throw new Error('A string, quoted name or comment in the script has no end');
   const statements: string[] = [];
   let first: Token | null = null;
   let last: Token | null = null;
