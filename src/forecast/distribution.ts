@@ -171,7 +171,12 @@ function tailFrom(elapsedSec: number): Distribution {
 
 /** T + sec: a distribution of what remains becomes one of the total. sec >= 0. */
 export function shiftBy(distribution: Distribution, sec: number): Distribution {
-  return sec === 0 ? distribution : { ...distribution, knots: distribution.knots.map((knot) => knot + sec) };
+  if (sec === 0) return distribution;
+  const { knots } = distribution;
+  // A loop: the typed array's own `map` takes ten times as long.
+  const shifted = new Float64Array(knots.length);
+  for (let i = 0; i < knots.length; i++) shifted[i] = knots[i]! + sec;
+  return { ...distribution, knots: shifted };
 }
 
 /** The mixture of distributions by weight (> 0, of any sum). Overdue when the heavier part of it is. O(knots). */
@@ -188,17 +193,21 @@ export function mix(parts: readonly { distribution: Distribution; weight: number
 }
 
 function mixTwo(a: Distribution, b: Distribution, share: number): Distribution {
-  const knots = new Float64Array(a.knots.length + b.knots.length);
+  const { knots: aKnots, cumulative: aCumulative } = a;
+  const { knots: bKnots, cumulative: bCumulative } = b;
+  const knots = new Float64Array(aKnots.length + bKnots.length);
   const cumulative = new Float64Array(knots.length);
   let i = 0;
   let j = 0;
   let size = 0;
-  while (i < a.knots.length || j < b.knots.length) {
-    const x = Math.min(a.knots[i] ?? Infinity, b.knots[j] ?? Infinity);
-    if (a.knots[i] === x) i += 1;
-    if (b.knots[j] === x) j += 1;
+  while (i < aKnots.length || j < bKnots.length) {
+    const fromA = i < aKnots.length ? aKnots[i]! : Infinity;
+    const fromB = j < bKnots.length ? bKnots[j]! : Infinity;
+    const x = fromA < fromB ? fromA : fromB;
+    if (fromA === x) i += 1;
+    if (fromB === x) j += 1;
     knots[size] = x;
-    cumulative[size] = (1 - share) * massAt(a, i, x) + share * massAt(b, j, x);
+    cumulative[size] = (1 - share) * massAt(aKnots, aCumulative, i, x) + share * massAt(bKnots, bCumulative, j, x);
     size += 1;
   }
   cumulative[size - 1] = 1;
@@ -206,7 +215,7 @@ function mixTwo(a: Distribution, b: Distribution, share: number): Distribution {
 }
 
 /** P(T <= x), where `next` is the first knot above x. */
-function massAt({ knots, cumulative }: Distribution, next: number, x: number): number {
+function massAt(knots: Float64Array, cumulative: Float64Array, next: number, x: number): number {
   if (next === 0) return 0;
   if (next === knots.length) return 1;
   return between(knots[next - 1]!, cumulative[next - 1]!, knots[next]!, cumulative[next]!, x);
@@ -222,16 +231,18 @@ function between(x0: number, y0: number, x1: number, y1: number, x: number): num
  * within 20 % of it. O(knots).
  */
 export function point(distribution: Distribution): { sec: number; mass: number } {
-  const { knots } = distribution;
-  const masses = new Float64Array(knots.length);
+  const { knots, cumulative } = distribution;
+  const size = knots.length;
+  const masses = new Float64Array(size);
   let low = 0;
   let high = 0;
   let best = 0;
-  for (let i = 0; i < knots.length; i++) {
-    const sec = knots[i]!;
-    while (low < knots.length && knots[low]! <= sec * WINDOW_LOW) low += 1;
-    while (high < knots.length && knots[high]! <= sec * WINDOW_HIGH) high += 1;
-    const mass = massAt(distribution, high, sec * WINDOW_HIGH) - massAt(distribution, low, sec * WINDOW_LOW);
+  for (let i = 0; i < size; i++) {
+    const from = knots[i]! * WINDOW_LOW;
+    const to = knots[i]! * WINDOW_HIGH;
+    while (low < size && knots[low]! <= from) low += 1;
+    while (high < size && knots[high]! <= to) high += 1;
+    const mass = massAt(knots, cumulative, high, to) - massAt(knots, cumulative, low, from);
     masses[i] = mass;
     if (mass > best) best = mass;
   }
@@ -240,9 +251,10 @@ export function point(distribution: Distribution): { sec: number; mass: number }
   let chosenMass = massWithin(distribution, median * WINDOW_LOW, median * WINDOW_HIGH);
   if (chosenMass < NEAR_BEST * best) {
     let nearest = Infinity;
-    for (let i = 0; i < knots.length; i++) {
+    for (let i = 0; i < size; i++) {
+      if (masses[i]! < NEAR_BEST * best) continue;
       const away = Math.abs(Math.log(knots[i]! / median));
-      if (masses[i]! >= NEAR_BEST * best && away < nearest) {
+      if (away < nearest) {
         nearest = away;
         chosen = knots[i]!;
         chosenMass = masses[i]!;

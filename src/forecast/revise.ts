@@ -1,6 +1,7 @@
+import { shareShown, shownOf } from '../race/compact.ts';
 import { currentMetadata } from '../race/metadata.ts';
 import { predictProgress, updateIntervalHintSec } from '../race/progress.ts';
-import { isFinished, SHOWN_REVISIONS, type Basis, type Display, type Published, type RaceState, type Reason } from '../race/state.ts';
+import { isFinished, SHOWN_REVISIONS, type Basis, type Checkpoint, type Display, type Published, type RaceState, type Reason } from '../race/state.ts';
 import { withCheckpoint } from './checkpoints.ts';
 import { moveToleranceSec, nextDisplay } from './display.ts';
 import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
@@ -87,16 +88,18 @@ function publish(
   const published = forecast === null ? null : publishedOf(forecast, reason, cause.eventAtMs, nowMs, modelVersion);
   const previousEtaSec = race.published?.eta_sec ?? race.previous_eta_sec;
   const progress = predictProgress(race, { etaSec: forecast?.etaSec ?? null, nowMs });
-  const shown = { revision, issued_at: nowMs, confidence: forecast?.confidence ?? 0, basis, reason };
+  // The end is the truth, not a forecast to hold against it.
+  const checkpoint: Checkpoint | null = published === null || isFinished(race.state) ? null : {
+    revision, issued_at: nowMs, elapsed_sec: race.started_at === null ? 0 : Math.max(0, (cause.eventAtMs - race.started_at) / 1000),
+    eta_sec: published.eta_sec, p10_sec: published.p10_sec, p50_sec: published.p50_sec, p90_sec: published.p90_sec,
+    confidence: published.confidence, basis, reason, model_version: modelVersion, role: 'served',
+  };
+  const checkpoints = checkpoint === null ? race.checkpoints : withCheckpoint(race.checkpoints, checkpoint);
+  const shown = forecast === null ? null : { revision, issued_at: nowMs, confidence: forecast.confidence, eta_sec: forecast.etaSec, basis, reason };
   const next: RaceState = {
     ...race, revision, published, previous_eta_sec: previousEtaSec, display,
-    eta_revisions: forecast === null ? race.eta_revisions : [...race.eta_revisions, { ...shown, eta_sec: forecast.etaSec }].slice(-SHOWN_REVISIONS),
-    // The end is the truth, not a forecast to hold against it.
-    checkpoints: published === null || isFinished(race.state) ? race.checkpoints : withCheckpoint(race.checkpoints, {
-      revision, issued_at: nowMs, elapsed_sec: race.started_at === null ? 0 : Math.max(0, (cause.eventAtMs - race.started_at) / 1000),
-      eta_sec: published.eta_sec, p10_sec: published.p10_sec, p50_sec: published.p50_sec, p90_sec: published.p90_sec,
-      confidence: published.confidence, basis, reason, model_version: modelVersion, role: 'served',
-    }),
+    eta_revisions: shown === null ? race.eta_revisions : shareShown(race.eta_revisions.concat(shown).slice(-SHOWN_REVISIONS), checkpoints),
+    checkpoints,
     shown_progress: Math.max(race.shown_progress, progress?.current ?? 0),
   };
   return { race: next, eta: etaUpdateOf(next, forecast, progress, milestones, { reason, basis, nowMs, eventAtMs: cause.eventAtMs, modelVersion }) };
@@ -121,7 +124,7 @@ function etaUpdateOf(race: RaceState, forecast: Forecast | null, progress: Progr
     p10_sec: forecast?.p10Sec ?? null, p50_sec: forecast?.p50Sec ?? null, p90_sec: forecast?.p90Sec ?? null, confidence: forecast?.confidence ?? 0,
     deadline_at: race.deadline_at, deadline_probability: forecast?.deadlineProbability ?? null, basis: issue.basis, reason: issue.reason,
     model_version: issue.modelVersion, cluster_id: forecast?.clusterId ?? null, previous_eta_sec: race.previous_eta_sec,
-    display: race.display, progress, milestones, eta_revisions: race.eta_revisions, metadata: currentMetadata(race), deeplink: race.deeplink,
+    display: race.display, progress, milestones, eta_revisions: race.eta_revisions.map(shownOf), metadata: currentMetadata(race), deeplink: race.deeplink,
     update_interval_hint_sec: updateIntervalHintSec(race),
   };
 }

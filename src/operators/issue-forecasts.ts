@@ -1,4 +1,5 @@
 import { filter, map, pipe, type OperatorFunction } from 'rxjs';
+import { repeatsPublished } from '../forecast/agreement.ts';
 import { forecastRace, type Forecast } from '../forecast/forecast.ts';
 import type { ModelStore } from '../ports/model-store.ts';
 import { isFinished } from '../race/state.ts';
@@ -6,8 +7,8 @@ import type { ChangedRace, FoldedItem } from './items.ts';
 
 export type ForecastItem = {
   readonly changed: ChangedRace;
-  /** null = the race has ended, or nobody will see a forecast of it. */
-  readonly forecast: Forecast | null;
+  /** null = the race has ended, or nobody will see a forecast of it; `unneeded` = what was published stands. */
+  readonly forecast: Forecast | 'unneeded' | null;
   readonly modelVersion: string;
 };
 
@@ -16,12 +17,14 @@ export function issueForecasts(models: ModelStore): OperatorFunction<FoldedItem,
   return pipe(
     filter((item): item is ChangedRace => item.kind === 'changed'),
     map((changed): ForecastItem => {
-      const { race } = changed;
-      return {
-        changed,
-        forecast: changed.isHistory || isFinished(race.state) ? null : forecastRace(models.modelOf(race.source), race, changed.asOfMs),
-        modelVersion: models.versionOf(race.source),
-      };
+      return { changed, forecast: forecastOf(changed, models), modelVersion: models.versionOf(changed.race.source) };
     }),
   );
+}
+
+function forecastOf({ race, change, asOfMs, isHistory }: ChangedRace, models: ModelStore): ForecastItem['forecast'] {
+  if (isHistory || isFinished(race.state)) return null;
+  // Most progress reports only confirm: a forecast each would be most of the pipeline's time.
+  if (repeatsPublished(race, change, asOfMs)) return 'unneeded';
+  return forecastRace(models.modelOf(race.source), race, asOfMs);
 }

@@ -12,7 +12,7 @@ export type ReviseOptions = { readonly store: RaceStore; readonly clock: Clock; 
 export function reviseEtas({ store, clock, finishedTtlMs }: ReviseOptions): OperatorFunction<ForecastItem, RevisedItem> {
   return map(({ changed, forecast, modelVersion }): RevisedItem => {
     const nowMs = clock.nowMs();
-    const revision = changed.isHistory ? null : revise(
+    const revision = changed.isHistory || forecast === 'unneeded' ? null : revise(
       changed.race, forecast,
       { reason: changed.change.reason, significant: changed.change.significant, eventAtMs: changed.asOfMs },
       { nowMs, modelVersion },

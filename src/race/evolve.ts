@@ -5,6 +5,7 @@ import type { Change } from './change.ts';
 import { mergeEvent } from './events.ts';
 import { mergeMetadata } from './metadata.ts';
 import { newTally, noteChange, type Tally, wins } from './ordering.ts';
+import { sharedText } from './shared-text.ts';
 import { approximateStateBytes } from './state-size.ts';
 import { beginOf, hasBegun, isStageOpen, mergeStage } from './stages.ts';
 import { isFinished, MAX_STATE_BYTES, type ProgressPoint, type RaceState, type Reason, type Stage } from './state.ts';
@@ -110,7 +111,7 @@ function mergeAbout(draft: RaceState, base: RaceState, update: RaceUpdate, tally
   const { at } = update;
   const known = draft.field_at;
   if (update.title !== null && wins(tally, at, known.title, update.title === base.title, 'fact')) {
-    draft.title = update.title;
+    draft.title = sharedText(update.title);
     known.title = at;
   }
   const hint = update.update_interval_hint_sec;
@@ -286,8 +287,8 @@ function withPoint(points: ProgressPoint[], point: ProgressPoint): ProgressPoint
   if (last !== undefined && last.progress === point.progress) return points;
   const replaces = last !== undefined && last.at === point.at;
   const kept = points.slice(!replaces && points.length >= MAX_PROGRESS_POINTS ? 1 : 0, replaces ? -1 : undefined);
-  if (kept.at(-1)?.progress !== point.progress) kept.push(point);
-  return kept;
+  // Not `push`, which makes room for many more.
+  return kept.at(-1)?.progress === point.progress ? kept : kept.concat(point);
 }
 
 function samePlan(a: readonly PlannedStage[], b: readonly PlannedStage[]): boolean {

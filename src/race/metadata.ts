@@ -1,6 +1,7 @@
 import { reject, type Rejection } from '../errors.ts';
 import { MAX_METADATA_KEYS } from './normalize.ts';
 import { wins, type Tally } from './ordering.ts';
+import { sharedText } from './shared-text.ts';
 import type { MetadataEntry, RaceState } from './state.ts';
 
 /** Removed keys that are remembered; beyond, those removed longest ago are forgotten. Chosen, not tuned. */
@@ -36,7 +37,7 @@ export function mergeMetadata(
     if (index < 0) {
       wins(tally, at, 0, false, value === null ? 'note' : 'fact');
       if (entries === known) entries = known.slice();
-      entries.push({ key, value, at });
+      entries.push({ key: sharedText(key), value: value === null ? null : sharedText(value), at });
       continue;
     }
     next = index + 1;
@@ -45,7 +46,8 @@ export function mergeMetadata(
     if (entries === known) entries = known.slice();
     entries[index] = { key, value, at };
   }
-  return entries === known ? { entries } : bounded(entries);
+  // A copy without the room to grow that `push` made.
+  return entries === known ? { entries } : bounded(entries.slice());
 }
 
 /** Producers send their keys in one order: the key after the last one found is tried first. */

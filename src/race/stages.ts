@@ -1,4 +1,5 @@
 import { noteChange, wins, type Tally } from './ordering.ts';
+import { sharedText } from './shared-text.ts';
 import { MAX_STAGES, type Stage } from './state.ts';
 import type { StageState, StageUpdate } from './update.ts';
 
@@ -90,7 +91,7 @@ function lastOccurrence(stages: readonly Stage[], name: string, below: number): 
 
 function append(stages: Stage[], update: StageUpdate, at: number, tally: Tally): MergedStages {
   const stage: Stage = {
-    name: update.name, occurrence: 1, seq: update.seq, state: update.state,
+    name: sharedText(update.name), occurrence: 1, seq: update.seq, state: update.state,
     started_at: update.started_at ?? (update.state === 'running' ? at : null),
     completed_at: isStageOpen(update.state) ? null : (update.completed_at ?? at),
     planned_sec: update.planned_sec, at,
@@ -111,7 +112,8 @@ function append(stages: Stage[], update: StageUpdate, at: number, tally: Tally):
     dropped = 1;
   }
   noteChange(tally, 'fact');
-  return { stages: next, dropped, moved: stage };
+  // A copy without the room to grow that `push` made.
+  return { stages: next.slice(), dropped, moved: stage };
 }
 
 /** Gives the new stage its number: by `seq` among stages of its name which have one, else the next. */

@@ -43,6 +43,8 @@ export async function runLearner({ log, codec, clock, logger, timers = systemTim
   const partitions = restored.map(({ learned }) => learned);
   const writers = restored.map((from, partition) => new SnapshotWriter({ log, codec, clock, partition, restored: from }));
   const owned = new Map<number, number>();
+  /** The newest name of each partition's position: forecasts keep it, and most are made at the same one. */
+  const versions = partitions.map((learned, partition) => ({ offset: learned.offset, name: versionName(partition, learned.offset) }));
   let closed = false;
 
   function fold(record: LogRecord): void {
@@ -91,7 +93,10 @@ export async function runLearner({ log, codec, clock, logger, timers = systemTim
     modelOf: (source) => partitions[partitionOf(source, count)]?.models.get(source),
     versionOf(source) {
       const partition = partitionOf(source, count);
-      return `${partition}@${partitions[partition]?.offset ?? 0}`;
+      const version = versions[partition]!;
+      const { offset } = partitions[partition]!;
+      if (version.offset !== offset) Object.assign(version, { offset, name: versionName(partition, offset) });
+      return version.name;
     },
     own(partition, updatePartitions) {
       owned.set(partition, updatePartitions);
@@ -108,4 +113,8 @@ export async function runLearner({ log, codec, clock, logger, timers = systemTim
       await writeSnapshots().catch((error: unknown) => logger.warn({ error: messageOf(error) }, 'The last model snapshots could not be written'));
     },
   };
+}
+
+function versionName(partition: number, offset: number): string {
+  return `${partition}@${offset}`;
 }

@@ -19,8 +19,9 @@ export class PartitionStore implements RaceStore {
   position: PartitionState;
   readonly #races = new Map<string, RaceState>();
   readonly #changed = new Set<string>();
+  /** For each race that wants to be woken an entry at its due time or before; updates mostly move that time later. */
   #dueTimes = new TinyQueue<DueTime>([], (a, b) => a.atMs - b.atMs);
-  /** Races whose due time was taken from the heap: the next one is armed even if it is the same. */
+  /** Races whose entry was taken from the heap: the next due time is armed even if it is later. */
   readonly #handedOut = new Set<string>();
   #undo: { raceId: string; before: RaceState | undefined }[] = [];
   #positionBefore: PartitionState | null = null;
@@ -47,7 +48,9 @@ export class PartitionStore implements RaceStore {
     this.#races.set(race.race_id, race);
     this.#changed.add(race.race_id);
     const isDisarmed = this.#handedOut.delete(race.race_id);
-    if (race.wake_at !== null && (isDisarmed || race.wake_at !== before?.wake_at)) this.#arm(race.wake_at, race.race_id);
+    const { wake_at: dueMs } = race;
+    if (dueMs === null) return;
+    if (isDisarmed || before === undefined || before.wake_at === null || dueMs < before.wake_at) this.#arm(dueMs, race.race_id);
   }
 
   delete(raceId: string): void {
@@ -95,27 +98,37 @@ export class PartitionStore implements RaceStore {
   }
 
   nextDueMs(): number | null {
-    return this.#dueTimes.peek()?.atMs ?? null;
+    return this.#nextDue()?.atMs ?? null;
   }
 
   /** Race ids whose wake-up is due, at most `limit`; each is handed out once. */
   takeDue(nowMs: number, limit: number): string[] {
     const due: string[] = [];
     while (due.length < limit) {
-      const top = this.#dueTimes.peek();
+      const top = this.#nextDue();
       if (top === undefined || top.atMs > nowMs) break;
       this.#dueTimes.pop();
-      // Entries of a due time that was moved since are stale.
-      if (this.#races.get(top.raceId)?.wake_at !== top.atMs) continue;
       this.#handedOut.add(top.raceId);
       due.push(top.raceId);
     }
     return due;
   }
 
+  /** The first entry of the heap once those before it that lie are put right. */
+  #nextDue(): DueTime | undefined {
+    for (let top = this.#dueTimes.peek(); top !== undefined; top = this.#dueTimes.peek()) {
+      const dueMs = this.#handedOut.has(top.raceId) ? null : (this.#races.get(top.raceId)?.wake_at ?? null);
+      if (dueMs === top.atMs) return top;
+      this.#dueTimes.pop();
+      // Moved later since. Moved earlier, it has another entry.
+      if (dueMs !== null && dueMs > top.atMs) this.#dueTimes.push({ atMs: dueMs, raceId: top.raceId });
+    }
+    return undefined;
+  }
+
   #arm(atMs: number, raceId: string): void {
     this.#dueTimes.push({ atMs, raceId });
-    if (this.#dueTimes.length > 1_000 + 4 * this.#races.size) this.#dropStale();
+    if (this.#dueTimes.length > 1_000 + 2 * this.#races.size) this.#dropStale();
   }
 
   #dropStale(): void {

@@ -1,5 +1,6 @@
 import type { Codec } from '../ports/codec.ts';
 import type { LogRecord, RecordLog } from '../ports/record-log.ts';
+import { compactRace } from '../race/compact.ts';
 import { isPositionKey, positionKey } from '../race/position-key.ts';
 import type { PartitionState, RaceState } from '../race/state.ts';
 import { initialPosition, PartitionStore } from './race-store.ts';
@@ -37,7 +38,7 @@ export async function restoreStore(log: RecordLog, codec: Codec, partition: numb
     if (known === undefined || !isBehind(race, known)) races.set(key, race);
   });
   const store = new PartitionStore(position);
-  for (const race of races.values()) store.load(race);
+  for (const race of races.values()) store.load(compactRace(race));
   return { store, changelogEnd };
 }
 
