@@ -32,6 +32,7 @@ export const settings = {
   KAFKA_SASL_PASSWORD: { default: '', help: 'SASL password', secret: true },
   KAFKA_PARTITIONS: { default: '24', help: 'Partitions of the topics keyed by race_id when they are created on Kafka, 1..1000' },
   KAFKA_REPLICATION: { default: '0', help: 'Replication factor of created topics, 0..10; 0 = 3 where there are three brokers, else 1' },
+  KAFKA_SESSION_TIMEOUT_SEC: { default: '10', help: 'Seconds after which the partitions of a killed or stuck instance are given to others, 6..300' },
   SCHEMA_REGISTRY_URL: { default: '', help: 'Confluent-compatible registry; empty = the ids checked in under schemas/avro', secretUrl: true },
   SCHEMA_REGISTRY_USERNAME: { default: '', help: 'Registry user' },
   SCHEMA_REGISTRY_PASSWORD: { default: '', help: 'Registry password', secret: true },
@@ -76,6 +77,7 @@ export type KafkaConfig = {
   readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | null;
   readonly partitions: number;
   readonly replication: number;
+  readonly sessionTimeoutSec: number;
 };
 
 export type ClickHouseConfig = {
@@ -132,6 +134,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       },
       partitions: whole('KAFKA_PARTITIONS', 1, 1_000),
       replication: whole('KAFKA_REPLICATION', 0, 10),
+      sessionTimeoutSec: whole('KAFKA_SESSION_TIMEOUT_SEC', 6, 300),
     },
     registry: text('SCHEMA_REGISTRY_URL') === '' ? null : {
       url: readUrl('SCHEMA_REGISTRY_URL', text('SCHEMA_REGISTRY_URL')),

@@ -75,7 +75,7 @@ export async function openKafkaLog({ config, topicPrefix, clientId, logger, cloc
     append: (topic, partition, records) => appender.append(topicPrefix + topic, partition, records),
     async subscribe(options) {
       refuseWhenClosed('subscribe');
-      const opened = await openSubscription({ kafka, prefix: topicPrefix, logger, clock, committedOf, rangesOf }, options);
+      const opened = await openSubscription({ kafka, prefix: topicPrefix, sessionTimeoutMs: config.sessionTimeoutSec * 1_000, logger, clock, committedOf, rangesOf }, options);
       const subscription: Subscription = {
         ...opened,
         async close(closeOptions) {

@@ -34,11 +34,6 @@ export const FETCH_WAIT_MS = 250;
 export const FETCH_PARTITION_BYTES = 1_048_576;
 export const FETCH_BYTES = 4 * 1_048_576;
 
-/**
- * A killed instance's partitions are given on after this. Above the 6 s that brokers allow at least; ten heartbeats,
- * which only a blocked event loop could miss.
- */
-export const SESSION_TIMEOUT_MS = 10_000;
 export const REBALANCE_TIMEOUT_MS = 60_000;
 /** Also how late a member notices that others have come or gone. */
 export const HEARTBEAT_MS = 1_000;

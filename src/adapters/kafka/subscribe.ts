@@ -10,7 +10,7 @@ import { clientRetry } from './client.ts';
 import { holdPartition, type HeldPartition } from './held-partition.ts';
 import {
   DEFAULT_BATCH_RECORDS, DEFAULT_DRAIN_MS, FETCH_BYTES, FETCH_PARTITION_BYTES, FETCH_WAIT_MS, FULL_QUEUE_WAIT_MS, HEARTBEAT_MS,
-  METADATA_MAX_AGE_MS, REBALANCE_TIMEOUT_MS, REQUEST_TIMEOUT_MS, SESSION_TIMEOUT_MS,
+  METADATA_MAX_AGE_MS, REBALANCE_TIMEOUT_MS, REQUEST_TIMEOUT_MS,
 } from './limits.ts';
 import type { OffsetRange } from './offsets.ts';
 import { toLogRecord, type TopicName } from './records.ts';
@@ -19,6 +19,8 @@ import { growingDelaysMs, pause } from './retry.ts';
 export type SubscriptionContext = {
   readonly kafka: Kafka;
   readonly prefix: string;
+  /** Of a member that says nothing, ms: a killed instance's partitions are given on after this. */
+  readonly sessionTimeoutMs: number;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Committed offsets of a group (both by our names), by partition; retries inside. */
@@ -65,7 +67,7 @@ export async function openSubscription(context: SubscriptionContext, options: Su
     const consumer = kafka.consumer({
       groupId,
       partitionAssigners: [stickyAssigner(() => [...new Set([...held.values()].map((one) => one.id.partition))])],
-      sessionTimeout: SESSION_TIMEOUT_MS,
+      sessionTimeout: context.sessionTimeoutMs,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       heartbeatInterval: HEARTBEAT_MS,
       metadataMaxAge: METADATA_MAX_AGE_MS,

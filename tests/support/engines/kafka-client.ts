@@ -2,7 +2,7 @@ import type { KafkaConfig } from '../../../src/config.ts';
 import type { Logger } from '../../../src/ports/logger.ts';
 
 export function kafkaConfig(brokers: readonly string[]): KafkaConfig {
-  return { brokers, tls: null, sasl: null, partitions: 4, replication: 0 };
+  return { brokers, tls: null, sasl: null, partitions: 4, replication: 0, sessionTimeoutSec: 6 };
 }
 
 const silent = (): void => {};
