@@ -7,11 +7,11 @@ import { createCodec } from './adapters/avro/codec.ts';
 import { confluentRegistry } from './adapters/avro/confluent-registry.ts';
 import { embeddedRegistry } from './adapters/avro/embedded-registry.ts';
 import { openHistoryStore } from './adapters/clickhouse/history-store.ts';
-import { openKafkaLog } from './adapters/kafka/kafka-log.ts';
 import { openLocalLog } from './adapters/local-log/local-log.ts';
 import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
-import { readConfig, type Config } from './config.ts';
+import { readConfig, type Config, type KafkaConfig } from './config.ts';
 import { AppError, messageOf } from './errors.ts';
+import { startMonitor } from './gateway/monitor.ts';
 import { startGateway } from './gateway/server.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Codec } from './ports/codec.ts';
@@ -30,7 +30,7 @@ import { whileUnavailable } from './runtime/while-unavailable.ts';
 type Env = Readonly<Record<string, string | undefined>>;
 
 export type Service = {
-  /** Of the gateway, `http://host:port`; empty when this instance has no gateway. */
+  /** `http://host:port` of the gateway; without one, of the probes and metrics. */
   readonly address: string;
   /** Stops fetching, finishes what is in hand, closes the engines. Idempotent. */
   close(): Promise<void>;
@@ -75,19 +75,16 @@ export async function startService(env: Env): Promise<Service> {
     const history = await openHistory(config, logger, metrics, readiness);
     if (history !== null) onClose('ClickHouse', () => history.close());
 
-    let address = '';
-    if (config.roles.includes('gateway')) {
-      const gateway = await startGateway({
-        host: config.host, port: config.port, log, codec, history, clock: systemClock, logger,
-        ready: () => readiness.report(),
-        metricsText: () => metrics.registry.metrics(),
-        hooks: metrics.gatewayHooks,
+    const listener = { host: config.host, port: config.port, ready: () => readiness.report(), metricsText: () => metrics.registry.metrics(), logger };
+    const hasGateway = config.roles.includes('gateway');
+    const { address, close: closeListener } = hasGateway
+      ? await startGateway({
+        ...listener, log, codec, history, clock: systemClock, hooks: metrics.gatewayHooks,
         options: { rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, maxConnections: config.maxConnections },
-      });
-      address = gateway.address;
-      onClose('the gateway', () => gateway.close());
-      readiness.running('gateway');
-    }
+      })
+      : await startMonitor(listener);
+    onClose('the gateway', closeListener);
+    if (hasGateway) readiness.running('gateway');
     if (config.roles.includes('pipeline')) {
       const learner = await runLearner({ log, codec, clock: systemClock, logger });
       onClose('the learner', () => learner.close());
@@ -147,10 +144,15 @@ export function embeddedCodec(): Codec {
 }
 
 async function openEngines(config: Config, logger: Logger): Promise<{ log: RecordLog; codec: Codec }> {
-  const log = config.kafka === null ? openEmbeddedLog(config, logger)
-    : await openKafkaLog({ config: config.kafka, topicPrefix: config.topicPrefix, clientId: 'raceline', logger });
+  const log = config.kafka === null ? openEmbeddedLog(config, logger) : await openKafka(config.kafka, config.topicPrefix, logger);
   const registry = config.registry === null ? embeddedRegistry() : confluentRegistry({ ...config.registry, logger });
   return { log, codec: createCodec({ registry, etaFormat: config.etaFormat, topicPrefix: config.kafka === null ? '' : config.topicPrefix, logger }) };
+}
+
+/** Loaded only when it is configured: the embedded default needs neither kafkajs nor its codecs' native packages. */
+async function openKafka(config: KafkaConfig, topicPrefix: string, logger: Logger): Promise<RecordLog> {
+  const { openKafkaLog } = await import('./adapters/kafka/kafka-log.ts');
+  return openKafkaLog({ config, topicPrefix, clientId: 'raceline', logger });
 }
 
 function openEmbeddedLog(config: Config, logger: Logger): RecordLog {

@@ -34,13 +34,18 @@ async function up(context: CliContext): Promise<void> {
 /** Where the service answers (`address` empty = nowhere) and what it stands on. No secrets. */
 function bannerOf(config: Config, address: string): string {
   const lines = [
-    ['Raceline', address === '' ? 'without a gateway' : address],
+    ['Raceline', address],
     ['roles', config.roles.join(', ')],
     ['log', config.kafka === null ? 'embedded' : `Kafka at ${config.kafka.brokers.join(', ')}`],
-    ['history', config.clickhouse.url === null ? 'embedded chDB' : `ClickHouse at ${withoutSecrets(config.clickhouse.url)}`],
+    ['history', historyOf(config)],
     ['data', config.dataDir],
   ] as const;
   return `${lines.map(([name, value]) => `${name.padEnd(9)}${value}`).join('\n')}\n`;
+}
+
+function historyOf({ clickhouse, roles }: Config): string {
+  if (clickhouse.url !== null) return `ClickHouse at ${withoutSecrets(clickhouse.url)}`;
+  return roles.includes('historian') ? 'embedded chDB' : 'none here';
 }
 
 function withoutSecrets(address: string): string {

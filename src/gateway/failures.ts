@@ -56,6 +56,8 @@ const rejected: Partial<Record<RejectionCode, { readonly field: string; readonly
   state_invalid: { field: 'state', range: 'queued, running, passed, failed, canceled' },
   progress_out_of_range: { field: 'progress', range: '0..100' },
   eta_out_of_range: { field: 'eta_sec', range: '0..315,360,000' },
+  duration_out_of_range: { field: 'duration_sec', range: '0..315,360,000' },
+  metadata_too_large: { field: 'metadata', range: 'at most 100 keys of at most 200 characters, with values of at most 2,000' },
   at_in_future: { field: 'at', range: 'at most 5 minutes ahead' },
   link_invalid: { field: 'deeplink', range: 'a link of at most 2,000 characters' },
 };

@@ -4,6 +4,7 @@ import type { RecordLog } from '../../src/ports/record-log.ts';
 import { sharedKafka, sharedRegistry } from './engines/engines.ts';
 import { allMembers, evict, membersOf, type Members } from './engines/evict.ts';
 import { kafkaConfig, quietLogger } from './engines/kafka-client.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** The shared broker and registry, for a service with topics, groups and subjects of its own. */
 export type KafkaSetting = {
@@ -15,6 +16,8 @@ export type KafkaSetting = {
   readonly env: Readonly<Record<string, string>>;
   /** Members of the pipeline's group and the partitions of race-updates that each holds. */
   pipelineMembers(): Promise<Members>;
+  /** Resolves when both groups are at rest and every partition of theirs is held. */
+  whenJoined(): Promise<void>;
   /** Takes members that were killed out of the groups, as their session's end would; default: all of them. */
   buryMembers(memberIds?: readonly string[]): Promise<void>;
   openLog(): Promise<RecordLog>;
@@ -29,6 +32,14 @@ export async function kafkaSetting(): Promise<KafkaSetting> {
     broker, registry, prefix, partitions: PARTITIONS,
     env: { KAFKA_BROKERS: broker, SCHEMA_REGISTRY_URL: registry, RACELINE_TOPIC_PREFIX: prefix, KAFKA_PARTITIONS: String(PARTITIONS) },
     pipelineMembers: () => membersOf(broker, `${prefix}pipeline`, `${prefix}race-updates`),
+    async whenJoined() {
+      for (const [group, topic] of [['pipeline', 'race-updates'], ['historian', 'eta-updates']] as const) {
+        await waitUntil(`the group ${group} is at rest`, async () => {
+          const members = await membersOf(broker, prefix + group, prefix + topic);
+          return [...members.values()].flat().length === PARTITIONS;
+        }, 60_000);
+      }
+    },
     async buryMembers(memberIds) {
       for (const group of [`${prefix}pipeline`, `${prefix}historian`]) await evict(broker, group, memberIds ?? await allMembers(broker, group));
     },

@@ -48,23 +48,43 @@ export type FeedOptions = {
   readonly url: () => string;
   /** After each request that was answered: updates stored so far. */
   readonly onStored?: (stored: number) => void;
+  /** Share of the updates, 0..1, that may be sent by now; asked again and again. */
+  readonly upTo?: () => number;
+  /** Each so many-th request is sent once more after it was answered, as by a producer that the answer did not reach. */
+  readonly repeatEvery?: number;
 };
 
-/** Sends each update when it is due, through POST /v1/updates, again until it is stored; returns how many were sent again. */
-export async function feed(load: Pick<Load, 'items'>, { url, onStored }: FeedOptions): Promise<{ readonly resent: number }> {
+export type Fed = {
+  /** Updates that were sent again, whatever became of them at first. */
+  readonly resent: number;
+  /** Of those, the ones known to have been stored before. */
+  readonly repeated: number;
+};
+
+/** Sends each update when it is due, through POST /v1/updates, again until it is stored. */
+export async function feed(load: Pick<Load, 'items'>, { url, onStored, upTo = () => 1, repeatEvery = Infinity }: FeedOptions): Promise<Fed> {
   let resent = 0;
+  let repeated = 0;
+  let requests = 0;
   for (let stored = 0; stored < load.items.length;) {
     const nowMs = Date.now();
-    const due = load.items.slice(stored, stored + MAX_LINES).filter((item) => item.dueMs <= nowMs);
+    const end = Math.min(stored + MAX_LINES, Math.floor(upTo() * load.items.length));
+    const due = load.items.slice(stored, end).filter((item) => item.dueMs <= nowMs);
     if (due.length === 0) {
-      await delay(Math.max(1, (load.items[stored]?.dueMs ?? 0) - nowMs));
+      await delay(Math.min(1_000, Math.max(5, (load.items[stored]?.dueMs ?? 0) - nowMs)));
       continue;
     }
-    resent += await store(due.map(({ update }) => update), url);
+    const updates = due.map(({ update }) => update);
+    resent += await store(updates, url);
+    requests += 1;
+    if (requests % repeatEvery === 0) {
+      resent += updates.length + await store(updates, url);
+      repeated += updates.length;
+    }
     stored += due.length;
     onStored?.(stored);
   }
-  return { resent };
+  return { resent, repeated };
 }
 
 async function store(updates: readonly RaceUpdate[], url: () => string): Promise<number> {

@@ -7,7 +7,7 @@ import { waitUntil } from './wait-until.ts';
 const root = new URL('../..', import.meta.url).pathname;
 
 export type RunningService = {
-  /** Of the gateway; empty where it has none. */
+  /** Of the gateway; without one, of the probes. */
   readonly url: string;
   readonly pid: number;
   /** What it has written to stderr so far. */
@@ -18,10 +18,7 @@ export type RunningService = {
   stop(): Promise<number | null>;
 };
 
-/**
- * The whole service in a process of its own, as a user starts it; resolves when /readyz answers 200, or, where it has no
- * gateway, when its roles run.
- */
+/** The whole service in a process of its own, as a user starts it; resolves when /readyz answers 200. */
 export async function startService(env: Readonly<Record<string, string>>, options: { readonly port?: number } = {}): Promise<RunningService> {
   const child = spawn(process.execPath, [join(root, 'src/cli/raceline.mjs'), 'up'], {
     cwd: root,
@@ -37,17 +34,14 @@ export async function startService(env: Readonly<Record<string, string>>, option
   try {
     const url = await waitUntil('the service prints its address', () => {
       if (isGone()) throw new Error(`The service ended early:\n${logs}`);
-      return /^Raceline\s+(http:\S+|without a gateway)$/m.exec(logs)?.[1] ?? null;
+      return /^Raceline\s+(http:\S+)$/m.exec(logs)?.[1] ?? null;
     }, 60_000);
-    const hasGateway = url.startsWith('http:');
-    if (hasGateway) {
-      await waitUntil('/readyz answers 200', async () => {
-        if (isGone()) throw new Error(`The service ended early:\n${logs}`);
-        return (await fetch(`${url}/readyz`)).ok;
-      }, 60_000);
-    }
+    await waitUntil('/readyz answers 200', async () => {
+      if (isGone()) throw new Error(`The service ended early:\n${logs}`);
+      return (await fetch(`${url}/readyz`)).ok;
+    }, 60_000);
     return {
-      url: hasGateway ? url : '',
+      url,
       pid: child.pid ?? 0,
       logs: () => logs,
       async kill() {

@@ -83,7 +83,7 @@ export async function openSubscription(context: SubscriptionContext, options: Su
       if (payload.batchSize === 0) skipTo(payload.topic, payload.partition, Number(payload.lastOffset) + 1);
     });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      logger.error({ groupId, error: messageOf(payload.error) }, 'Consumer crashed, starting another');
+      logger.warn({ groupId, error: messageOf(payload.error) }, 'Consumer crashed, starting another');
       if (session === started) void replaceSession();
     });
     try {

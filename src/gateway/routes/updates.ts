@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { AppError, messageOf, reject, type FailureCode, type RejectionCode } from '../../errors.ts';
 import type { NewRecord } from '../../ports/record-log.ts';
+import { isEvent, readEvent } from '../../race/cdevents.ts';
 import { normalizeUpdate } from '../../race/normalize.ts';
 import { partitionOf } from '../../race/partition.ts';
 import type { App } from '../app.ts';
@@ -34,9 +35,10 @@ const BatchBody = Type.Object({
 });
 
 /**
- * POST /v1/updates: RaceUpdates, one JSON a line. Lines are checked one by one and appended as the body comes in, in
- * order per race; the body is not read faster than the log takes it. A batch that broke off may be sent again whole:
- * what is repeated changes nothing. 200 as soon as the body could be read, whatever its lines held.
+ * POST /v1/updates: RaceUpdates, or CloudEvents and CDEvents as on race-updates, one JSON a line. Lines are checked one
+ * by one and appended as the body comes in, in order per race; the body is not read faster than the log takes it. A
+ * batch that broke off may be sent again whole: what is repeated changes nothing. 200 as soon as the body could be read,
+ * whatever its lines held.
  */
 export function updateRoutes(app: App, context: GatewayContext): void {
   app.removeAllContentTypeParsers();
@@ -128,7 +130,9 @@ function readLine(context: GatewayContext, text: string | null): { readonly part
       if (raceId === '' || raceId.length > 200) return reject('id_invalid', `race_id must have 1..200 characters, got ${raceId.length}`);
       return { partition: partitionOf(raceId, context.partitions), record: forgetRecord(raceId) };
     }
-    const result = normalizeUpdate(value, context.clock.nowMs());
+    const told = isObject(value) && isEvent(value) ? readEvent(value) : { update: value };
+    if ('rejection' in told) return told.rejection;
+    const result = normalizeUpdate(told.update, context.clock.nowMs());
     if ('rejection' in result) return result.rejection;
     return { partition: partitionOf(result.update.race_id, context.partitions), record: updateRecord(context, result.update) };
   } catch (error) {
@@ -136,6 +140,10 @@ function readLine(context: GatewayContext, text: string | null): { readonly part
     if (error instanceof RangeError) return reject('event_too_large', 'The line is nested too deeply');
     throw error;
   }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isForget(value: unknown): value is { race_id: string; forget: true } {

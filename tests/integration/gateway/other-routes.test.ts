@@ -43,6 +43,16 @@ describe('POST /v1/updates', () => {
     expect(stored.find((item) => item.raceId === 'n3')!.update).toBeNull();
   });
 
+  test('takes CloudEvents and CDEvents as race-updates does', async () => {
+    const { body } = await batch(ndjson([
+      { specversion: '1.0', type: 'any', source: 'ci/acme', subject: 'n4', time: '2026-01-31T12:00:00Z', data: { state: 'running', title: 'build' } },
+      { specversion: '1.0', type: 'any', source: 'ci/acme', subject: 'n5', data: 'text' },
+    ]));
+    expect(body).toMatchObject({ accepted: 1, rejected: [{ line: 2, code: 'undecodable' }] });
+    const stored = await readUpdates(engines);
+    expect(stored.find((item) => item.raceId === 'n4')!.update).toMatchObject({ source: 'ci/acme', title: 'build', state: 'running', at: Date.UTC(2026, 0, 31, 12) });
+  });
+
   test('puts each race on the partition of its key', async () => {
     await batch(ndjson(Array.from({ length: 1_200 }, (_, i) => ({ race_id: `part-${i}`, source: 's', at: 1_000_000 }))));
     const stored = (await readUpdates(engines)).filter((item) => item.raceId.startsWith('part-'));

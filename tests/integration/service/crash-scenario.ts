@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectEtas, type EtasClient } from '../../../src/bridge/client.ts';
 import type { RaceView } from '../../../src/bridge/frames.ts';
-import { feed, makeLoad, type Load } from '../../support/load.ts';
+import { feed, makeLoad, type Fed, type Load } from '../../support/load.ts';
 import { startService, temporaryDirectory, type RunningService } from '../../support/service.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { settle, testExactlyOnce, totalsOf } from './exactly-once.ts';
@@ -10,7 +10,9 @@ export type CrashEngine = {
   readonly partitions: number;
   /** Settings of the service beside its data directory. */
   readonly env: Readonly<Record<string, string>>;
-  /** After a kill -9, before the next start. */
+  /** Resolves when the service has its partitions: a kill in the middle of a join would wait for the broker's session timeout. */
+  beforeKill(): Promise<unknown>;
+  /** Before the next start. */
   afterKill(): Promise<void>;
   /** Ends of race-updates, with the service stopped. */
   endOffsets(dataDir: string): Promise<readonly number[]>;
@@ -29,7 +31,7 @@ export function describeCrashes(title: string, openEngine: () => Promise<CrashEn
     let service: RunningService;
     let load: Load;
     let client: EtasClient;
-    let resent = 0;
+    let fed: Fed;
     let url = '';
     const watched = watchedRaces();
 
@@ -43,20 +45,23 @@ export function describeCrashes(title: string, openEngine: () => Promise<CrashEn
       url = service.url;
       const port = Number(new URL(url).port);
       client = connectEtas({ url: `${url.replace('http', 'ws')}/v1/etas`, filter: { source: 'fleet/*' }, onSnapshot: watched.replace, onDelta: watched.change, backoffMs: { first: 50, longest: 500 } });
-      load = makeLoad({ seed: 7, historyRaces: 200, liveRaces: 60, liveDurationMs: 2_000, liveSpanMs: 6_000, nowMs: Date.now() });
+      load = makeLoad({ seed: 7, historyRaces: 600, liveRaces: 100, liveDurationMs: 2_000, liveSpanMs: 6_000, nowMs: Date.now() });
       let stored = 0;
-      const feeding = feed(load, { url: () => url, onStored: (count) => { stored = count; } });
+      // Held back behind the next kill, so that each comes in mid-stream however long a start takes.
+      let upTo = 2 / (KILLS + 1);
+      const feeding = feed(load, { url: () => url, upTo: () => upTo, repeatEvery: 10, onStored: (count) => { stored = count; } });
       const crashing = (async () => {
         for (let kill = 1; kill <= KILLS; kill++) {
-          const enough = (load.items.length * kill) / (KILLS + 1);
-          await waitUntil(`${Math.round(enough)} updates are stored`, () => stored >= enough, 60_000);
+          const enough = Math.floor((load.items.length * kill) / (KILLS + 1));
+          await waitUntil(`${enough} updates are stored`, () => stored >= enough, 60_000);
+          await engine.beforeKill();
           await service.kill();
           await engine.afterKill();
           await start(port);
+          upTo = (kill + 2) / (KILLS + 1);
         }
       })();
-      const [fed] = await Promise.all([feeding, crashing]);
-      resent = fed.resent;
+      [fed] = await Promise.all([feeding, crashing]);
       await settle(url, load, engine.partitions);
     }, 150_000);
 
@@ -66,7 +71,7 @@ export function describeCrashes(title: string, openEngine: () => Promise<CrashEn
       directory.remove();
     });
 
-    testExactlyOnce(() => ({ url, load, partitions: engine.partitions, resent }));
+    testExactlyOnce(() => ({ url, load, partitions: engine.partitions, fed }));
 
     test('a client that watched all along knows how each race ended, and saw no revision go back', async () => {
       const told = [...load.endings.values()].map((update) => `${update.race_id} ${update.state} ${update.completed_at}`).sort();

@@ -7,6 +7,7 @@ import { describeCrashes } from './crash-scenario.ts';
 describeCrashes('killed on the embedded engines', async () => ({
   partitions: partitionCounts.embedded.races,
   env: {},
+  beforeKill: async () => {},
   afterKill: async () => {},
   async endOffsets(dataDir) {
     const log = openLocalLog({ storage: sqliteStorage({ path: join(dataDir, 'log.db') }) });

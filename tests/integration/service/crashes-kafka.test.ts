@@ -5,9 +5,10 @@ import { describeCrashes } from './crash-scenario.ts';
 
 describe.skipIf(whyNoEngines() !== null)('with real engines', () => {
   describeCrashes('killed on Kafka and a registry', async () => {
-    const { env, partitions, buryMembers, openLog } = await kafkaSetting();
+    const { env, partitions, whenJoined, buryMembers, openLog } = await kafkaSetting();
     return {
       env, partitions,
+      beforeKill: () => whenJoined(),
       afterKill: () => buryMembers(),
       async endOffsets() {
         const log = await openLog();
