@@ -24,7 +24,6 @@ import { watchLog } from './runtime/log-watch.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { runPipeline } from './runtime/pipeline.ts';
 import { createReadiness, type Readiness } from './runtime/readiness.ts';
-import { startStatusServer } from './runtime/status-server.ts';
 import { whileUnavailable } from './runtime/while-unavailable.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -59,11 +58,6 @@ export async function startService(env: Env): Promise<Service> {
   const close = (): Promise<void> => (closing ??= closeAll());
 
   try {
-    if (!config.roles.includes('gateway')) {
-      const status = await startStatusServer({ host: config.host, port: config.port, ready: () => readiness.report(), metricsText: () => metrics.registry.metrics() });
-      onClose('the status server', () => status.close());
-      logger.info({ address: status.address }, 'Answering /healthz, /readyz and /metrics');
-    }
     const { log, codec } = await openEngines(config, logger);
     onClose('the record log', () => log.close());
     await log.ensureTopics(topicDefinitions(config));
