@@ -11,6 +11,7 @@ import { openLocalLog } from './adapters/local-log/local-log.ts';
 import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
 import { readConfig, type Config, type KafkaConfig } from './config.ts';
 import { AppError, messageOf } from './errors.ts';
+import { startMonitor } from './gateway/monitor.ts';
 import { startGateway } from './gateway/server.ts';
 import { openTokens } from './gateway/tokens.ts';
 import type { Clock } from './ports/clock.ts';
@@ -26,7 +27,6 @@ import { isLoopback } from './runtime/loopback.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { runPipeline } from './runtime/pipeline.ts';
 import { createReadiness, type Readiness } from './runtime/readiness.ts';
-import { startStatusServer } from './runtime/status-server.ts';
 import { whileUnavailable } from './runtime/while-unavailable.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -63,9 +63,10 @@ export async function startService(env: Env): Promise<Service> {
   try {
     let address = '';
     if (!config.roles.includes('gateway')) {
-      const status = await startStatusServer({ host: config.host, port: config.port, ready: () => readiness.report(), metricsText: () => metrics.registry.metrics() });
-      address = status.address;
-      onClose('the status server', () => status.close());
+      // Before the engines: a probe must see the start, and a start that hangs.
+      const monitor = await startMonitor({ host: config.host, port: config.port, ready: () => readiness.report(), metricsText: () => metrics.registry.metrics(), logger });
+      address = monitor.address;
+      onClose('the monitor', () => monitor.close());
     }
     const { log, codec } = await openEngines(config, logger);
     onClose('the record log', () => log.close());

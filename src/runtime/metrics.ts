@@ -58,6 +58,7 @@ export function createMetrics(maxSourceLabels: number): Metrics {
 
   // From 0 on: the first of a kind would be no increase to Prometheus otherwise.
   for (const code of Object.keys(rejectionCodes)) rejections.inc({ code }, 0);
+  for (const outcome of outcomes) inputs.inc({ outcome }, 0);
 
   const sourceLabel = limitedLabels(maxSourceLabels);
   const classLabel = limitedLabels(maxSourceLabels);

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { settings } from '../../../src/config.ts';
 import { failureCodes, rejectionCodes } from '../../../src/errors.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { topology, type Node } from '../../../topology/topology.ts';
-
-const root = new URL('../../../', import.meta.url);
 
 /** What README.md prints of the code, by the name in its markers `<!-- begin x -->` and `<!-- end x -->`. */
 const sections: Readonly<Record<string, () => string>> = {
@@ -27,10 +25,10 @@ export function withSections(readme: string): string {
   }, readme);
 }
 
-/** Every series that the code names, beside what prom-client measures of the process by itself. */
+/** Every series that is registered, beside what prom-client measures of the process by itself. */
 function ownSeries(): string[] {
-  const text = ['src/runtime/metrics.ts', 'src/main.ts'].map((path) => readFileSync(new URL(path, root), 'utf8')).join('\n');
-  return [...new Set(Array.from(text.matchAll(/'raceline_(\w+)'/g), (match) => match[1] ?? ''))];
+  const names = createMetrics(0).registry.getMetricsAsArray().map(({ name }) => name.replace(/^raceline_/, ''));
+  return names.filter((name) => !/^(nodejs|process)_/.test(name));
 }
 
 /** The graph in a line a node; topology/README.md has the whole print. */

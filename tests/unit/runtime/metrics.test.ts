@@ -24,6 +24,12 @@ test('a finished race is judged by its first served forecast, under its source a
   expect(await valuesOf(metrics, 'raceline_forecast_error_ratio')).toMatchObject({ 'class=ci le=0.1 source=ci/acme': 0, 'class=ci le=0.2 source=ci/acme': 1 });
 });
 
+test('inputs and rejections are there from 0 on, so that the first of a kind is an increase', async () => {
+  const metrics = createMetrics(50);
+  expect(await valuesOf(metrics, 'raceline_inputs_total')).toMatchObject({ 'outcome=applied': 0, 'outcome=rejected': 0 });
+  expect(await valuesOf(metrics, 'raceline_rejections_total')).toMatchObject({ 'code=processing_failed': 0, 'code=undecodable': 0 });
+});
+
 test('what has no truth or no forecast is not judged', async () => {
   const metrics = createMetrics(50);
   finish(metrics, { outcome: 'canceled' });
