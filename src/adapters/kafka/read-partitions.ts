@@ -18,8 +18,19 @@ type FetchedPartition = {
 };
 type FetchResponse = { readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[] };
 
-/** `end` was the partition's end at the start; `emptyFetches` counts fetches below it that held no record at all. */
-type Cursor = { readonly partition: number; readonly first: number; position: number; readonly end: number; emptyFetches: number; isBusy: boolean };
+/**
+ * `end` was the partition's end at the start; `emptyFetches` counts fetches below it that had room for its records and
+ * held none at all. `isStarved`: the last fetch below it held others' records, none of its own.
+ */
+type Cursor = {
+  readonly partition: number;
+  readonly first: number;
+  position: number;
+  readonly end: number;
+  emptyFetches: number;
+  isStarved: boolean;
+  isBusy: boolean;
+};
 
 export type ReaderContext = { readonly kafka: Kafka; readonly prefix: string; readonly logger: Logger; readonly onClosed: () => void };
 
@@ -33,7 +44,8 @@ export type ReaderContext = { readonly kafka: Kafka; readonly prefix: string; re
  *
  * A partition's tail may hold no records (control records, or batches emptied by compaction that the broker keeps for
  * their sequence numbers): the fetched offsets move on over control records, and two fetches in a row without any
- * record below the end count as its end.
+ * record below the end count as its end. But a fetch is filled partition by partition, in any order, up to its limit: only an
+ * answer that holds nothing at all says that there is no record, so whoever got nothing is fetched alone the next time.
  */
 export function readKafkaPartitions({ kafka, prefix, logger, onClosed }: ReaderContext, options: ReadOptions): PartitionReader {
   const topic = prefix + options.topic;
@@ -83,7 +95,7 @@ export function readKafkaPartitions({ kafka, prefix, logger, onClosed }: ReaderC
       const from = options.from(partition);
       const first = from === 'earliest' ? low : from === 'latest' ? high : Math.max(from, low);
       // A first offset beyond the end is waited for: fetches begin at the end and what is below it is left out.
-      return { partition, first, position: Math.min(first, high), end: high, emptyFetches: 0, isBusy: false };
+      return { partition, first, position: Math.min(first, high), end: high, emptyFetches: 0, isStarved: false, isBusy: false };
     });
   }
 
@@ -105,20 +117,25 @@ export function readKafkaPartitions({ kafka, prefix, logger, onClosed }: ReaderC
     return byNode;
   }
 
-  async function fetchFrom(nodeId: string, partitions: readonly Cursor[]): Promise<void> {
+  async function fetchFrom(nodeId: string, some: readonly Cursor[]): Promise<void> {
+    const starved = some.find((cursor) => cursor.isStarved);
+    const partitions = starved === undefined ? some : [starved];
     for (const cursor of partitions) cursor.isBusy = true;
     try {
       await cluster.refreshMetadataIfNecessary();
       const broker: Broker = await cluster.findBroker({ nodeId });
       const { responses }: FetchResponse = await broker.fetch({
-        maxWaitTime: FETCH_WAIT_MS,
+        // What is asked for alone is there or will not come.
+        maxWaitTime: starved === undefined ? FETCH_WAIT_MS : 1,
         minBytes: 1,
         maxBytes: FETCH_BYTES,
         topics: [{ topic, partitions: partitions.map((cursor) => ({ partition: cursor.partition, fetchOffset: String(cursor.position), maxBytes: FETCH_PARTITION_BYTES })) }],
       });
-      for (const fetched of responses.flatMap((response) => response.partitions)) {
+      const answers = responses.flatMap((response) => response.partitions);
+      const holdsNothing = answers.every(({ messages }) => messages.length === 0);
+      for (const fetched of answers) {
         const cursor = partitions.find((one) => one.partition === fetched.partition);
-        if (cursor !== undefined) await take(cursor, fetched);
+        if (cursor !== undefined) await take(cursor, fetched, holdsNothing);
       }
     } catch (error) {
       if (stopping.signal.aborted) return;
@@ -128,10 +145,13 @@ export function readKafkaPartitions({ kafka, prefix, logger, onClosed }: ReaderC
     }
   }
 
-  async function take(cursor: Cursor, fetched: FetchedPartition): Promise<void> {
+  async function take(cursor: Cursor, fetched: FetchedPartition, hadRoom: boolean): Promise<void> {
     const last = fetched.messages.at(-1);
     if (last === undefined) {
+      cursor.isStarved = false;
       if (cursor.position >= cursor.end || Number(fetched.highWatermark) < cursor.end) return;
+      cursor.isStarved = !hadRoom;
+      if (!hadRoom) return;
       cursor.emptyFetches += 1;
       if (cursor.emptyFetches >= 2) cursor.position = cursor.end;
     } else {
@@ -140,6 +160,7 @@ export function readKafkaPartitions({ kafka, prefix, logger, onClosed }: ReaderC
       if (records.length > 0) await handOver(records.map((record) => toLogRecord(options.topic, cursor.partition, { ...record, attributes: 0 })));
       cursor.position = Math.max(cursor.position, Number(last.offset) + 1);
       cursor.emptyFetches = 0;
+      cursor.isStarved = false;
     }
     settleCaughtUp();
   }

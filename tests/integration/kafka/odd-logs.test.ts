@@ -99,6 +99,19 @@ describe.skipIf(whyNoEngines() !== null)('logs that are not just records', { tim
     await reader.close();
   });
 
+  it('a reader of many full partitions hands over all of them, though a fetch has room for a few', async () => {
+    const partitions = Array.from({ length: 16 }, (_, partition) => partition);
+    await log.ensureTopics([{ ...definition, name: 'race-states', partitions: partitions.length }]);
+    const value = Buffer.alloc(400 * 1024);
+    const rounds = [0, 1, 2];
+    for (const round of rounds) await Promise.all(partitions.map((partition) => log.append('race-states', partition, [{ key: Buffer.from(`${round}`), value }, { key: null, value }])));
+    const offsets = partitions.map((): number[] => []);
+    const reader = log.readPartitions({ topic: 'race-states', partitions, from: () => 'earliest', onRecords: (records) => { for (const one of records) offsets[one.partition]?.push(one.offset); } });
+    await reader.caughtUp;
+    expect(offsets).toEqual(partitions.map(() => [0, 1, 2, 3, 4, 5]));
+    await reader.close();
+  });
+
   it('a topic that does not exist is said to be missing', async () => {
     const reader = log.readPartitions({ topic: 'telemetry', partitions: [0], from: () => 'earliest', onRecords: () => {} });
     await expect(reader.caughtUp).rejects.toMatchObject({ code: 'not_found' });
