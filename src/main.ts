@@ -35,8 +35,11 @@ export type Service = {
 
 const systemClock: Clock = { nowMs: () => Date.now() };
 
-/** Starts every configured role in this process; resolves when each of them runs. */
-export async function startService(env: Env): Promise<Service> {
+/**
+ * Starts every configured role in this process; resolves when each of them runs. ClickHouse is waited for without end;
+ * `stopping` ends that: what was started is closed, and the promise rejects with the signal's reason.
+ */
+export async function startService(env: Env, stopping: AbortSignal = new AbortController().signal): Promise<Service> {
   const config = readConfig(env);
   const logger = createLogger(config);
   const metrics = createMetrics(config.maxSourceLabels);
@@ -90,7 +93,7 @@ export async function startService(env: Env): Promise<Service> {
     }
     if (history !== null && config.roles.includes('historian')) {
       // ETAs go on meanwhile: what is to be stored waits in the log.
-      await whileUnavailable(() => history.migrate(), { code: 'history_unavailable', logger, isStopping: () => closing !== null });
+      await whileUnavailable(() => history.migrate(), { code: 'history_unavailable', logger, stopping });
       const historian = await runHistorian({ log, codec, store: history, clock: systemClock, logger, hooks: metrics.historianHooks });
       onClose('the historian', () => historian.close());
       metrics.observeGauge('raceline_history_lag_records', 'Records of the log that are not in ClickHouse yet', () => historian.lag().reduce((sum, { records }) => sum + records, 0));
