@@ -241,7 +241,7 @@ export class HistorianPartition {
     if (!nothing) {
       await commit(this.id, this.#committed ?? range.first, formatRange(range));
       while (deadLetters[0] !== undefined) {
-        await appendDeadLetter(log, deadLetters[0]);
+        await log.append('dead-letters', 0, [deadLetters[0]]);
         deadLetters.shift();
       }
       const token = `${GROUP}:${this.id.topic}:${this.id.partition}:${formatRange(range)}`;
@@ -255,16 +255,6 @@ export class HistorianPartition {
     if (signal.aborted) return;
     await commit(this.id, next, '');
     this.#committed = next;
-  }
-}
-
-async function appendDeadLetter(log: RecordLog, record: NewRecord): Promise<void> {
-  try {
-    await log.append('dead-letters', 0, [record]);
-  } catch (error) {
-    // With the headers it no longer fits: where it came from still says where its bytes are.
-    if (!(error instanceof AppError) || error.code !== 'record_too_large') throw error;
-    await log.append('dead-letters', 0, [{ ...record, value: null }]);
   }
 }
 
