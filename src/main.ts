@@ -36,8 +36,8 @@ export type Service = {
 const systemClock: Clock = { nowMs: () => Date.now() };
 
 /**
- * Starts every configured role in this process; resolves when each of them runs. ClickHouse is waited for without end;
- * `stopping` ends that: what was started is closed, and the promise rejects with the signal's reason.
+ * Starts every configured role in this process; resolves when each of them runs. The registry and ClickHouse are waited
+ * for without end; `stopping` ends that: what was started is closed, and the promise rejects with the signal's reason.
  */
 export async function startService(env: Env, stopping: AbortSignal = new AbortController().signal): Promise<Service> {
   const config = readConfig(env);
@@ -62,7 +62,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
     const { log, codec } = await openEngines(config, logger);
     onClose('the record log', () => log.close());
     await log.ensureTopics(topicDefinitions(config));
-    await codec.register();
+    await whileUnavailable(() => codec.register(), { code: 'registry_unavailable', logger, stopping });
 
     const history = await openHistory(config, logger, metrics, readiness);
     if (history !== null) onClose('ClickHouse', () => history.close());
