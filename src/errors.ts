@@ -4,6 +4,7 @@
 export const rejectionCodes = {
   undecodable: 'The bytes are neither Confluent-framed Avro nor JSON of the expected shape',
   unknown_schema: 'The Avro schema id is not known to the registry',
+  record_too_large: 'The record is over 900 KB: its dead letter says where it is, without its bytes',
   key_missing: 'The record has no key',
   key_mismatch: 'The record key is not the race_id in the value',
   id_missing: 'race_id is missing or empty',

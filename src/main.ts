@@ -40,8 +40,11 @@ export type Service = {
 
 const systemClock: Clock = { nowMs: () => Date.now() };
 
-/** Starts every configured role in this process; resolves when each of them runs. */
-export async function startService(env: Env): Promise<Service> {
+/**
+ * Starts every configured role in this process; resolves when each of them runs. The registry and ClickHouse are waited
+ * for without end; `stopping` ends that: what was started is closed, and the promise rejects with the signal's reason.
+ */
+export async function startService(env: Env, stopping: AbortSignal = new AbortController().signal): Promise<Service> {
   const config = readConfig(env);
   const logger = createLogger(config);
   const metrics = createMetrics(config.maxSourceLabels);
@@ -71,7 +74,7 @@ export async function startService(env: Env): Promise<Service> {
     const { log, codec } = await openEngines(config, logger);
     onClose('the record log', () => log.close());
     await log.ensureTopics(topicDefinitions(config));
-    await codec.register();
+    await whileUnavailable(() => codec.register(), { code: 'registry_unavailable', logger, stopping });
     const watch = watchLog({ log, clock: systemClock, logger });
     onClose('the watch over the log', async () => watch.close());
     metrics.observe({ clock: systemClock, readiness: () => readiness.report(), watch });
@@ -109,7 +112,7 @@ export async function startService(env: Env): Promise<Service> {
     }
     if (history !== null && config.roles.includes('historian')) {
       // ETAs go on meanwhile: what is to be stored waits in the log.
-      await whileUnavailable(() => history.migrate(), { code: 'history_unavailable', logger, isStopping: () => closing !== null });
+      await whileUnavailable(() => history.migrate(), { code: 'history_unavailable', logger, stopping });
       const historian = await runHistorian({ log, codec, store: history, clock: systemClock, logger, hooks: metrics.historianHooks });
       onClose('the historian', () => historian.close());
       metrics.observe({ historian });

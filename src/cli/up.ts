@@ -20,10 +20,19 @@ async function up(context: CliContext): Promise<void> {
   const config = readConfig(context.env);
   const stop = waitForStop(context);
   const { startService } = await loadServices();
-  const service = await startService(context.env);
-  context.err.write(bannerOf(config, service.address));
-  const signal = await stop;
-  context.err.write(`${signal}: stopping, once more to stop at once\n`);
+  const stopping = new AbortController();
+  void stop.then((signal) => {
+    context.err.write(`${signal}: stopping, once more to stop at once\n`);
+    stopping.abort();
+  });
+  const service = await startService(context.env, stopping.signal).catch((error: unknown) => {
+    // Stopped while it waited for an engine: it has closed what it had opened.
+    if (stopping.signal.aborted) return null;
+    throw error;
+  });
+  if (service === null) return;
+  if (!stopping.signal.aborted) context.err.write(bannerOf(config, service.address));
+  await stop;
   try {
     await service.close();
   } catch (error) {

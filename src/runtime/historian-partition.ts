@@ -252,7 +252,7 @@ export class HistorianPartition {
     if (!isNothing(batch)) {
       await commit(this.id, this.#committed ?? range.first, formatRange(range));
       while (deadLetters[0] !== undefined) {
-        await appendDeadLetter(log, deadLetters[0]);
+        await log.append('dead-letters', 0, [deadLetters[0]]);
         deadLetters.shift();
       }
       const token = `${GROUP}:${this.id.topic}:${this.id.partition}:${formatRange(range)}`;
@@ -271,16 +271,6 @@ export class HistorianPartition {
 
 function isNothing({ rows, deadLetters }: OpenBatch): boolean {
   return rowCount(rows) === 0 && rows.forgotten.length === 0 && deadLetters.length === 0;
-}
-
-async function appendDeadLetter(log: RecordLog, record: NewRecord): Promise<void> {
-  try {
-    await log.append('dead-letters', 0, [record]);
-  } catch (error) {
-    // With the headers it no longer fits: where it came from still says where its bytes are.
-    if (!(error instanceof AppError) || error.code !== 'record_too_large') throw error;
-    await log.append('dead-letters', 0, [{ ...record, value: null }]);
-  }
 }
 
 /** Months since 1970: tables are partitioned by it, and only within a partition an insert is all or nothing. */

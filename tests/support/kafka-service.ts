@@ -21,13 +21,25 @@ export type KafkaSetting = {
   /** Takes members that were killed out of the groups, as their session's end would; default: all of them. */
   buryMembers(memberIds?: readonly string[]): Promise<void>;
   openLog(): Promise<RecordLog>;
+  /** Records in race-updates, all partitions. */
+  endOffset(): Promise<number>;
 };
 
 const PARTITIONS = 6;
 
+/** A service on brokers of one's own: without the shared registry, unless `registry` names one. */
+export function settingOn(brokers: readonly string[], registry = ''): KafkaSetting {
+  return describeSetting(brokers.join(','), registry);
+}
+
 export async function kafkaSetting(): Promise<KafkaSetting> {
   const [broker, registry] = await Promise.all([sharedKafka(), sharedRegistry()]);
+  return describeSetting(broker, registry);
+}
+
+function describeSetting(broker: string, registry: string): KafkaSetting {
   const prefix = `service-${randomUUID()}.`;
+  const openLog = (): Promise<RecordLog> => openKafkaLog({ config: kafkaConfig(broker.split(',')), topicPrefix: prefix, clientId: 'test', logger: quietLogger });
   return {
     broker, registry, prefix, partitions: PARTITIONS,
     env: { KAFKA_BROKERS: broker, SCHEMA_REGISTRY_URL: registry, RACELINE_TOPIC_PREFIX: prefix, KAFKA_PARTITIONS: String(PARTITIONS) },
@@ -43,6 +55,14 @@ export async function kafkaSetting(): Promise<KafkaSetting> {
     async buryMembers(memberIds) {
       for (const group of [`${prefix}pipeline`, `${prefix}historian`]) await evict(broker, group, memberIds ?? await allMembers(broker, group));
     },
-    openLog: () => openKafkaLog({ config: kafkaConfig([broker]), topicPrefix: prefix, clientId: 'test', logger: quietLogger }),
+    openLog,
+    async endOffset() {
+      const log = await openLog();
+      try {
+        return (await log.endOffsets('race-updates')).reduce((sum, end) => sum + end, 0);
+      } finally {
+        await log.close();
+      }
+    },
   };
 }

@@ -52,6 +52,8 @@ export type FeedOptions = {
   readonly upTo?: () => number;
   /** Each so many-th request is sent once more after it was answered, as by a producer that the answer did not reach. */
   readonly repeatEvery?: number;
+  /** How long one request is sent again and again, ms; default 60 s. */
+  readonly patienceMs?: number;
 };
 
 export type Fed = {
@@ -62,7 +64,7 @@ export type Fed = {
 };
 
 /** Sends each update when it is due, through POST /v1/updates, again until it is stored. */
-export async function feed(load: Pick<Load, 'items'>, { url, onStored, upTo = () => 1, repeatEvery = Infinity }: FeedOptions): Promise<Fed> {
+export async function feed(load: Pick<Load, 'items'>, { url, onStored, upTo = () => 1, repeatEvery = Infinity, patienceMs = PATIENCE_MS }: FeedOptions): Promise<Fed> {
   let resent = 0;
   let repeated = 0;
   let requests = 0;
@@ -75,10 +77,10 @@ export async function feed(load: Pick<Load, 'items'>, { url, onStored, upTo = ()
       continue;
     }
     const updates = due.map(({ update }) => update);
-    resent += await store(updates, url);
+    resent += await store(updates, url, patienceMs);
     requests += 1;
     if (requests % repeatEvery === 0) {
-      resent += updates.length + await store(updates, url);
+      resent += updates.length + await store(updates, url, patienceMs);
       repeated += updates.length;
     }
     stored += due.length;
@@ -87,9 +89,9 @@ export async function feed(load: Pick<Load, 'items'>, { url, onStored, upTo = ()
   return { resent, repeated };
 }
 
-async function store(updates: readonly RaceUpdate[], url: () => string): Promise<number> {
+async function store(updates: readonly RaceUpdate[], url: () => string, patienceMs: number): Promise<number> {
   const lines = updates.map(encodeLine);
-  const deadlineMs = performance.now() + PATIENCE_MS;
+  const deadlineMs = performance.now() + patienceMs;
   for (let resent = 0; ; resent += lines.length) {
     const answer = await postUpdates(url(), lines, { timeoutMs: 15_000 });
     if (answer.kind === 'stored' && answer.rejected.length === 0) return resent;
@@ -104,16 +106,16 @@ export const MARKER_SOURCE = 'marker';
  * One race for each partition, submitted and finished in one update. Sent last: whoever has seen them all has seen
  * everything before them.
  */
-export function markers(partitions: number, nowMs: number): Load {
+export function markers(partitions: number, nowMs: number, idPrefix = 'marker'): Load {
   const updates = Array.from({ length: partitions }, (_, partition): RaceUpdate => ({
-    ...emptyUpdate(idOn(partition, partitions), MARKER_SOURCE, nowMs), title: 'marker', state: 'passed', started_at: nowMs - 1_000, completed_at: nowMs,
+    ...emptyUpdate(idOn(partition, partitions, idPrefix), MARKER_SOURCE, nowMs), title: 'marker', state: 'passed', started_at: nowMs - 1_000, completed_at: nowMs,
   }));
   return { items: updates.map((update) => ({ dueMs: nowMs, update })), history: new Set(), live: idsOf(updates), endings: new Map(updates.map((update) => [update.race_id, update])) };
 }
 
-function idOn(partition: number, partitions: number): string {
+function idOn(partition: number, partitions: number, idPrefix: string): string {
   for (let n = 0; ; n++) {
-    const id = `marker-${partition}-${n}`;
+    const id = `${idPrefix}-${partition}-${n}`;
     if (partitionOf(id, partitions) === partition) return id;
   }
 }

@@ -18,11 +18,21 @@ export type RunningService = {
   stop(): Promise<number | null>;
 };
 
+export type StartServiceOptions = {
+  /** Default: any free one. */
+  readonly port?: number;
+  /** At most that long, ms; default 60 s. */
+  readonly deadlineMs?: number;
+  /** Resolve when /healthz answers, which may be before everything runs; needs `port`. */
+  readonly alive?: true;
+};
+
 /** The whole service in a process of its own, as a user starts it; resolves when /readyz answers 200. */
-export async function startService(env: Readonly<Record<string, string>>, options: { readonly port?: number } = {}): Promise<RunningService> {
+export async function startService(env: Readonly<Record<string, string>>, options: StartServiceOptions = {}): Promise<RunningService> {
+  const { port = 0, deadlineMs = 60_000, alive = false } = options;
   const child = spawn(process.execPath, [join(root, 'src/cli/raceline.mjs'), 'up'], {
     cwd: root,
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', RACELINE_PORT: String(options.port ?? 0), RACELINE_LOG_LEVEL: 'info', ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', RACELINE_PORT: String(port), RACELINE_LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let logs = '';
@@ -32,14 +42,15 @@ export async function startService(env: Readonly<Record<string, string>>, option
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   const isGone = (): boolean => child.exitCode !== null || child.signalCode !== null;
   try {
-    const url = await waitUntil('the service prints its address', () => {
+    const url = alive ? `http://127.0.0.1:${port}` : await waitUntil('the service prints its address', () => {
       if (isGone()) throw new Error(`The service ended early:\n${logs}`);
       return /^Raceline\s+(http:\S+)$/m.exec(logs)?.[1] ?? null;
-    }, 60_000);
-    await waitUntil('/readyz answers 200', async () => {
+    }, deadlineMs);
+    const path = alive ? '/healthz' : '/readyz';
+    await waitUntil(`${path} answers 200`, async () => {
       if (isGone()) throw new Error(`The service ended early:\n${logs}`);
-      return (await fetch(`${url}/readyz`)).ok;
-    }, 60_000);
+      return (await fetch(url + path)).ok;
+    }, deadlineMs);
     return {
       url,
       pid: child.pid ?? 0,

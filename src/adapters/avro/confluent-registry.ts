@@ -68,14 +68,22 @@ export function confluentRegistry(options: ConfluentRegistryOptions): SchemaRegi
     }
   };
 
-  const setLevel = async (subject: string): Promise<void> => {
-    const what = `set the compatibility of ${subject}`;
-    const level = await ask<{ compatibilityLevel?: string }>(what, () => api.Subject.config({ subject, timeout })).catch((error: unknown) => {
+  const isStrict = async (subject: string): Promise<boolean> => {
+    const level = await ask<{ compatibilityLevel?: string }>(`look up the compatibility of ${subject}`, () => api.Subject.config({ subject, timeout })).catch((error: unknown) => {
       if (error instanceof Refusal && error.status === 404) return { compatibilityLevel: '' };
       throw error;
     });
-    if (STRICT_LEVELS.has(level.compatibilityLevel?.toUpperCase() ?? '')) return;
-    await ask(what, () => api.Subject.updateConfig({ subject, timeout, body: { compatibility: 'BACKWARD' } }));
+    return STRICT_LEVELS.has(level.compatibilityLevel?.toUpperCase() ?? '');
+  };
+
+  const setLevel = async (subject: string): Promise<void> => {
+    if (await isStrict(subject)) return;
+    try {
+      await ask(`set the compatibility of ${subject}`, () => api.Subject.updateConfig({ subject, timeout, body: { compatibility: 'BACKWARD' } }));
+    } catch (error) {
+      // Apicurio refuses the slower of two instances that set it at the same moment.
+      if (!(error instanceof Refusal) || !(await isStrict(subject))) throw error;
+    }
   };
 
   // A 404 from a wrong path or an emptied registry would turn every good record into a dead letter. So it counts only
@@ -92,8 +100,16 @@ export function confluentRegistry(options: ConfluentRegistryOptions): SchemaRegi
     }
   };
 
-  const registerNew = async (subject: string, schema: string): Promise<number> =>
-    idOf(await ask(`register the schema of ${subject}`, () => api.Subject.register({ subject, timeout, body: { schema } })), host);
+  const registerNew = async (subject: string, schema: string): Promise<number> => {
+    try {
+      return idOf(await ask(`register the schema of ${subject}`, () => api.Subject.register({ subject, timeout, body: { schema } })), host);
+    } catch (error) {
+      // Also what Apicurio tells the slower of two instances that register the same new subject at the same moment.
+      const known = error instanceof Refusal && error.status === 409 ? await lookUp(subject, schema) : null;
+      if (known === null) throw error;
+      return known;
+    }
+  };
 
   return {
     async register(subject, schema) {

@@ -25,6 +25,14 @@ describe.skipIf(skip !== null)('A real registry', () => {
     expect((await fetch(`${await sharedRegistry()}/subjects/${subject}/versions`)).status).toBe(404);
   });
 
+  it('takes the first schemas of instances that start at the same moment', async () => {
+    const instances = await Promise.all(Array.from({ length: 6 }, open));
+    for (let subject = 0; subject < 10; subject++) {
+      const ids = await Promise.all(instances.map((registry) => registry.register(`together-${process.pid}-${subject}-value`, '{"type":"record","name":"A","fields":[]}')));
+      expect(new Set(ids).size).toBe(1);
+    }
+  });
+
   it('keeps a level that is stricter', async () => {
     const [registry, url, subject] = [await open(), await sharedRegistry(), `strict-${process.pid}-value`];
     const config = `${url}/config/${subject}`;

@@ -1,13 +1,15 @@
 // chDB behind as much of ClickHouse's HTTP interface as @clickhouse/client uses, in a process of its own that can be
-// killed. What it does not simulate: compression, sessions, progress headers, roles, TLS.
+// killed. What it does not simulate: compression, sessions, progress headers, roles.
 import { randomUUID, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { createChdbConnection } from 'chdb/connection';
 import type { Behaviour, FromServer, ToServer } from './protocol.ts';
 
-const [path = '', port = '0', password = ''] = process.argv.slice(2);
+const [path = '', port = '0', password = '', certificateFile = ''] = process.argv.slice(2);
 /** Of the HTTP interface, not of the engine. */
 const notSettings = new Set(['query', 'database', 'query_id', 'default_format', 'wait_end_of_query', 'enable_http_compression', 'user', 'password', 'role']);
 
@@ -21,7 +23,10 @@ process.on('message', (message: ToServer) => {
 });
 process.on('disconnect', () => process.exit(0));
 
-const server = createServer({ maxHeaderSize: 1024 * 1024, keepAliveTimeout: 3_000 }, (request, response) => void handle(request, response));
+const options = { maxHeaderSize: 1024 * 1024, keepAliveTimeout: 3_000 };
+const answer = (request: IncomingMessage, response: ServerResponse): void => void handle(request, response);
+const pem = certificateFile === '' ? null : readFileSync(certificateFile);
+const server = pem === null ? createServer(options, answer) : createTlsServer({ ...options, key: pem, cert: pem }, answer);
 server.listen(Number(port), '127.0.0.1', () => tell({ port: (server.address() as AddressInfo).port }));
 
 async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -6,6 +6,8 @@ export type StartClickHouseOptions = {
   /** Data directory; a server started on it again finds what was stored. */
   readonly dir: string;
   readonly password?: string;
+  /** PEM file with key and certificate: the server speaks TLS. */
+  readonly certificateFile?: string;
   /** 0 = any free one. */
   readonly port?: number;
 };
@@ -26,8 +28,8 @@ export type ClickHouseProcess = {
 };
 
 /** A ClickHouse over HTTP on 127.0.0.1, in a child process. */
-export async function startClickHouse({ dir, password = '', port = 0 }: StartClickHouseOptions): Promise<ClickHouseProcess> {
-  const child = fork(new URL('./server.ts', import.meta.url), [dir, String(port), password], {
+export async function startClickHouse({ dir, password = '', port = 0, certificateFile = '' }: StartClickHouseOptions): Promise<ClickHouseProcess> {
+  const child = fork(new URL('./server.ts', import.meta.url), [dir, String(port), password, certificateFile], {
     execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: { ...process.env, UV_THREADPOOL_SIZE: '12' },
   });
   const exited = once(child, 'exit');
@@ -38,7 +40,7 @@ export async function startClickHouse({ dir, password = '', port = 0 }: StartCli
   const listening = await Promise.race([answer(child, 'port'), exited.then(() => null)]);
   if (listening === null || child.pid === undefined) throw new Error(`The ClickHouse process ended at its start with ${child.exitCode ?? child.signalCode}`);
   return {
-    url: `http://127.0.0.1:${listening.port}`, port: listening.port, pid: child.pid, inserted, exited,
+    url: `${certificateFile === '' ? 'http' : 'https'}://127.0.0.1:${listening.port}`, port: listening.port, pid: child.pid, inserted, exited,
     async behave(behaviour) {
       const done = answer(child, 'done');
       child.send({ behaviour } satisfies ToServer);
