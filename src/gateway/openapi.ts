@@ -6,6 +6,12 @@ export const openApiInfo = {
     description: 'Live ETAs for everything that runs. Live streams are described in asyncapi.yaml.',
     version: '1',
   },
+  components: {
+    securitySchemes: {
+      token: { type: 'http' as const, scheme: 'bearer', description: 'Where RACELINE_TOKENS_FILE is set. As the password of Basic too' },
+    },
+  },
+  security: [{}, { token: [] }],
   tags: [
     { name: 'v1', description: 'Races, updates, history and SQL in our own names' },
     { name: 'compatible', description: 'The API of the origin, for its clients' },

@@ -17,6 +17,11 @@ const FailureBody = Type.Object({
 
 export const failures = { '4xx': FailureBody, '5xx': FailureBody };
 
+/** An answer that is no JSON, in one of these types. */
+export function textAnswer(description: string, ...contentTypes: string[]): { readonly description: string; readonly content: Readonly<Record<string, { readonly schema: TSchema }>> } {
+  return { description, content: Object.fromEntries(contentTypes.map((type) => [type, { schema: Type.String() }])) };
+}
+
 const OriginEventBody = Type.Object({ type: Type.String(), data: Type.Unsafe({}), timestamp: instant('When it happened') });
 const OriginRevisionBody = Type.Object({
   eta_sec: Type.Integer(), timestamp: instant('When it was published'), source: Type.Integer(), confidence: Type.Number(),
@@ -45,33 +50,38 @@ export const OriginRaceBody = Type.Object({
   eta_revisions: Type.Optional(Type.Array(OriginRevisionBody, { description: 'The same as eta_history' })),
 });
 
+/** A field of the origin's bodies: null says as little as its absence. */
+const maybe = (schema: TSchema): TSchema => Type.Optional(Type.Union([schema, Type.Null()]));
+/** An instant in a body. */
+const when = (description: string): TSchema => Type.Union([Type.String({ format: 'date-time' }), Type.Number({ exclusiveMinimum: 0 })], { description: `${description}: ISO 8601 with an offset, or epoch ms` });
+
 const raceFields = {
-  title: Type.Optional(Type.String()),
-  state: Type.Optional(Type.Enum(['queued', 'running', 'passed', 'failed', 'canceled'])),
-  started_at: Type.Optional(instant('Of a queued race: when it was queued. A new one on a finished race opens another attempt')),
-  completed_at: Type.Optional(instant('When it finished')),
-  duration_sec: Type.Optional(Type.Number({ minimum: 0, description: 'With a terminal state: gives completed_at' })),
-  progress: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
-  eta_sec: Type.Optional(Type.Number({ minimum: 0, description: 'The own estimate: what is left for source cmd, learned for others' })),
-  deeplink: Type.Optional(Type.String()),
-  metadata: Type.Optional(Type.Unsafe({ type: 'object', additionalProperties: { type: ['string', 'null'] }, description: 'Merged; null removes a key' })),
-  update_interval_hint: Type.Optional(Type.Number({ minimum: 0 })),
+  title: maybe(Type.String({ minLength: 1, maxLength: 1_000 })),
+  state: maybe(Type.Enum(['queued', 'running', 'passed', 'failed', 'canceled'])),
+  started_at: maybe(when('Of a queued race: when it was queued. A new one on a finished race opens another attempt')),
+  completed_at: maybe(when('When it finished')),
+  duration_sec: maybe(Type.Number({ minimum: 0, description: 'With a terminal state: gives completed_at' })),
+  progress: maybe(Type.Number({ minimum: 0, maximum: 100 })),
+  eta_sec: maybe(Type.Number({ minimum: 0, description: 'The own estimate: what is left for source cmd, learned for others' })),
+  deeplink: maybe(Type.String({ maxLength: 2_000, pattern: '^[A-Za-z][A-Za-z0-9+.-]*://.+$', description: 'An http(s) or app link' })),
+  metadata: maybe(Type.Unsafe({ type: 'object', additionalProperties: { type: ['string', 'number', 'boolean', 'null'] }, description: 'Merged; null removes a key, numbers and booleans become text' })),
+  update_interval_hint: maybe(Type.Number({ minimum: 0 })),
 };
 
 export const OriginRacePost = Type.Object({
-  id: Type.Optional(Type.String({ maxLength: 200, description: 'Empty or absent = a UUID is made' })),
+  id: maybe(Type.String({ maxLength: 200, description: 'Empty or absent = a UUID is made' })),
   source: Type.String({ minLength: 1, maxLength: 200 }),
   ...raceFields,
-  events: Type.Optional(Type.Array(Type.Object({ type: Type.String(), data: Type.Optional(Type.Unsafe({})), timestamp: Type.Optional(instant('When')) }))),
+  events: maybe(Type.Array(Type.Object({ type: Type.String({ minLength: 1, maxLength: 200 }), data: Type.Optional(Type.Unsafe({})), timestamp: maybe(when('When')) }), { maxItems: 100 })),
 });
 
 export const OriginRacePatch = Type.Object(raceFields);
 
 export const OriginEventPost = Type.Object({
-  type: Type.Optional(Type.String()),
-  event_type: Type.Optional(Type.String({ description: 'Another name of type' })),
+  type: maybe(Type.String({ minLength: 1, maxLength: 200 })),
+  event_type: Type.Optional(Type.Unsafe({ description: 'Another name of type, looked at where that is absent' })),
   data: Type.Optional(Type.Unsafe({ description: 'Any JSON of at most 16 KB' })),
-  timestamp: Type.Optional(instant('Default: now')),
+  timestamp: maybe(when('Default: now')),
 });
 
 export const RaceIdParam = Type.Object({ id: Type.String() });

@@ -7,8 +7,17 @@ import { failure, type HttpFailure } from './failures.ts';
  * Queries and paths are converted and checked against their schema. Bodies are not: their schema is for readers, and
  * the handlers answer with a code, the value and the range.
  */
-export const validatorCompiler: FastifySchemaCompiler<TSchema> = (route) =>
-  route.httpPart === 'body' ? (value: unknown) => ({ value }) : TypeBoxValidatorCompiler(route as Parameters<typeof TypeBoxValidatorCompiler>[0]);
+export const validatorCompiler: FastifySchemaCompiler<TSchema> = (route) => {
+  if (route.httpPart === 'body') return (value: unknown) => ({ value });
+  const validate = TypeBoxValidatorCompiler(route as Parameters<typeof TypeBoxValidatorCompiler>[0]);
+  const { properties = {} } = route.schema as { readonly properties?: Readonly<Record<string, { readonly type?: string }>> };
+  const numbers = Object.keys(properties).filter((name) => properties[name]?.type === 'integer');
+  return (value: Readonly<Record<string, unknown>>) => {
+    // The conversion would take true for 1.
+    const wrong = numbers.find((name) => value[name] !== undefined && !/^-?\d{1,16}$/.test(String(value[name])));
+    return wrong === undefined ? validate(value) : { error: [{ instancePath: `/${wrong}`, message: 'must be integer' }] as never };
+  };
+};
 
 /** The body as an object, or the answer for one that is none. */
 export function objectBody(body: unknown): Record<string, unknown> {

@@ -9,6 +9,14 @@ import { objectBody } from '../validation.ts';
 const tags = ['compatible'];
 const Any = Type.Unsafe({ type: 'object', additionalProperties: true });
 const MAX_INTERVAL_SEC = 86_400;
+const Name = Type.String({ minLength: 1, maxLength: 200 });
+const RegisterPost = Type.Object({
+  id: Name, adapter_type: Name, instance_id: Name,
+  display_name: Type.Optional(Type.Unsafe({ description: 'Text' })), version: Type.Optional(Type.Unsafe({ description: 'Text' })), pid: Type.Optional(Type.Unsafe({ description: 'A number' })),
+  health_interval_seconds: Type.Optional(Type.Union([Type.Number({ minimum: 0, maximum: MAX_INTERVAL_SEC }), Type.Null()], { description: '0 = it does not report; default 60' })),
+});
+const HealthPost = Type.Object({ adapter_id: Name, metrics: Type.Optional(Type.Unsafe({ description: 'Figures by name' })), error: Type.Optional(Type.Unsafe({ description: 'Text' })) });
+const DeregisterPost = Type.Object({ adapter_id: Name });
 
 const colors: Readonly<Record<AdapterState, string>> = {
   REGISTERED: 'blue', HEALTHY: 'green', UNHEALTHY: 'red', UNKNOWN: 'yellow', STOPPED: 'gray', EXEMPT: 'blue',
@@ -19,7 +27,7 @@ export function adapterRoutes(app: App, context: GatewayContext): void {
   const registry = adapterRegistry(context.clock);
 
   app.post('/adapter/register', {
-    schema: { tags, summary: 'Register a client process', body: Any, response: { 200: Any, ...failures } },
+    schema: { tags, summary: 'Register a client process', body: RegisterPost, response: { 200: Any, ...failures } },
   }, async (request) => {
     const body = objectBody(request.body);
     const id = text(body, 'id');
@@ -40,7 +48,7 @@ export function adapterRoutes(app: App, context: GatewayContext): void {
   });
 
   app.post('/adapter/health', {
-    schema: { tags, summary: 'Report the health of a client process', body: Any, response: { 200: Any, ...failures } },
+    schema: { tags, summary: 'Report the health of a client process', body: HealthPost, response: { 200: Any, ...failures } },
   }, async (request) => {
     const body = objectBody(request.body);
     const id = text(body, 'adapter_id');
@@ -50,7 +58,7 @@ export function adapterRoutes(app: App, context: GatewayContext): void {
   });
 
   app.post('/adapter/deregister', {
-    schema: { tags, summary: 'Take a client process off', body: Any, response: { 200: Any, ...failures } },
+    schema: { tags, summary: 'Take a client process off', body: DeregisterPost, response: { 200: Any, ...failures } },
   }, async (request) => {
     const id = text(objectBody(request.body), 'adapter_id');
     if (!registry.deregister(id)) throw unknownAdapter(id);

@@ -34,6 +34,8 @@ type DeadLetter = {
 };
 
 const tags = ['v1'];
+/** ISO 8601 with an offset, or epoch ms before 2100. */
+const Instant = Type.Union([Type.String({ format: 'date-time' }), Type.Integer({ minimum: 1, exclusiveMaximum: 4_102_444_800_000 })]);
 const Query = Type.Object({
   topic: Type.Optional(Type.String({ maxLength: 200, description: 'Only records that came from this topic' })),
   code: Type.Optional(Type.String({ maxLength: 200, description: 'Only records refused with this code' })),
@@ -51,7 +53,7 @@ const ListBody = Type.Object({
 const ReplayPost = Type.Object({
   offset: Type.Optional(Type.Integer({ minimum: 0, description: 'Only this one' })),
   topic: Type.Optional(Type.String()), code: Type.Optional(Type.String()), key: Type.Optional(Type.String()),
-  since: Type.Optional(Type.Union([Type.String(), Type.Integer()], { description: 'Put aside since: ISO 8601 with an offset, or epoch ms' })),
+  since: Type.Optional(Instant),
   all: Type.Optional(Type.Boolean({ description: 'Needed when nothing else is said' })),
   dry_run: Type.Optional(Type.Boolean({ description: 'Only count' })),
 });
@@ -61,7 +63,7 @@ const ReplayBody = Type.Object({
 });
 const PurgePost = Type.Object({
   before_offset: Type.Optional(Type.Integer({ minimum: 0, description: 'Records below this offset of dead-letters' })),
-  before: Type.Optional(Type.Union([Type.String(), Type.Integer()], { description: 'Records put aside before: ISO 8601 with an offset, or epoch ms' })),
+  before: Type.Optional(Instant),
 });
 const PurgeBody = Type.Object({ purged: Type.Integer({ description: 'Records removed' }), before_offset: Type.Integer({ description: 'The first offset that is left' }) });
 
@@ -107,10 +109,10 @@ export function deadLetterRoutes(app: App, context: GatewayContext): void {
     const body = objectBody(request.body);
     const offset = wholeOf(body['offset'], 'offset');
     const filter: LetterFilter = { topic: textOf(body['topic'], 'topic'), code: textOf(body['code'], 'code'), key: textOf(body['key'], 'key'), sinceMs: instantOf(body['since'], 'since') };
-    if (offset === undefined && body['all'] !== true && Object.values(filter).every((value) => value === undefined)) {
+    if (offset === undefined && !flagOf(body['all'], 'all') && Object.values(filter).every((value) => value === undefined)) {
       throw failure('invalid_request', 'One of offset, topic, code, key and since must be given, or all: true');
     }
-    const isDryRun = body['dry_run'] === true;
+    const isDryRun = flagOf(body['dry_run'], 'dry_run');
     const result = { replayed: 0, skipped: 0, problems: [] as { dead_letter_offset: number; message: string }[] };
     if (offset !== undefined) await replayLetters(context, [await letterAt(context, offset)], isDryRun, result);
     else await readLetters(log, 'earliest', (letters) => replayLetters(context, letters.filter((letter) => fitsLetter(letter, filter)), isDryRun, result));
@@ -203,20 +205,25 @@ function shown(record: LogRecord): DeadLetter {
 }
 
 function instantOf(value: unknown, field: string): number | undefined {
-  if (value === undefined || value === null) return undefined;
+  if (value === undefined) return undefined;
   const ms = typeof value === 'string' && /^\d+$/.test(value) ? parseInstant(Number(value)) : parseInstant(value);
   if (ms === null) throw failure('invalid_request', `${field} must be ISO 8601 with an offset, or epoch ms, in 1970..2100`, { value: String(value).slice(0, 100) });
   return ms;
 }
 
 function textOf(value: unknown, field: string): string | undefined {
-  if (value === undefined || value === null) return undefined;
+  if (value === undefined) return undefined;
   if (typeof value !== 'string') throw failure('invalid_request', `${field} must be text, got ${typeof value}`);
   return value;
 }
 
+function flagOf(value: unknown, field: string): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw failure('invalid_request', `${field} must be true or false, got ${typeof value}`);
+  return value === true;
+}
+
 function wholeOf(value: unknown, field: string): number | undefined {
-  if (value === undefined || value === null) return undefined;
+  if (value === undefined) return undefined;
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw failure('invalid_request', `${field} must be a whole number from 0, got ${typeof value === 'number' ? value : typeof value}`);
   return value;
 }

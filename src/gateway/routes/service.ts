@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import type { DoctorReport } from '../../runtime/doctor.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
-import { failures } from '../schemas.ts';
+import { failures, textAnswer } from '../schemas.ts';
 
 const tags = ['service'];
 const RolesBody = Type.Object({ ready: Type.Boolean(), roles: Type.Unsafe({ type: 'object', additionalProperties: { type: 'string' } }) });
@@ -49,7 +49,7 @@ export function serviceRoutes(app: App, context: GatewayContext): void {
   });
 
   app.get('/metrics', {
-    schema: { tags, summary: 'Prometheus metrics', response: { 200: Type.Unsafe({ type: 'string' }) } },
+    schema: { tags, summary: 'Prometheus metrics', response: { 200: textAnswer('Prometheus text', 'text/plain; version=0.0.4; charset=utf-8') } },
   }, async (_request, reply) => {
     const text = await context.metricsText();
     void reply.type('text/plain; version=0.0.4; charset=utf-8');

@@ -6,7 +6,7 @@ import type { App } from '../app.ts';
 import { bindParameters, splitFormat } from '../clickhouse-query.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
-import { failures } from '../schemas.ts';
+import { failures, textAnswer } from '../schemas.ts';
 
 const MAX_QUERY_BYTES = 256 * 1024;
 
@@ -26,6 +26,8 @@ const contentTypes = new Map(Object.entries({
   Native: 'application/octet-stream',
 }));
 
+const OTHER_CONTENT_TYPE = 'text/plain; charset=utf-8';
+
 type Values = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
@@ -37,13 +39,13 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
   app.addContentTypeParser('*', { parseAs: 'string', bodyLimit: MAX_QUERY_BYTES }, (_request, body, done) => done(null, body));
 
   const SqlQuery = Type.Object({
-    query: Type.Optional(Type.String({ description: 'One reading statement' })),
-    format: Type.Optional(Type.String({ description: 'A ClickHouse format; default JSON' })),
+    query: Type.Optional(Type.String({ minLength: 1, description: 'One reading statement' })),
+    format: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z][A-Za-z0-9]*$', description: 'A ClickHouse format; default JSON' })),
   });
   const schema = {
     tags: ['v1'],
     querystring: SqlQuery,
-    response: { 200: Type.Unsafe({ description: 'The result in the format asked for' }), ...failures },
+    response: { 200: textAnswer('The result in the format asked for', ...new Set([...contentTypes.values(), OTHER_CONTENT_TYPE])), ...failures },
   };
 
   const runSql = async (sql: string, format: string | undefined, reply: FastifyReply): Promise<Buffer> => {
@@ -52,7 +54,7 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
     // As ClickHouse itself does: what stands in the statement wins.
     const name = split.format ?? format ?? 'JSON';
     const result = await historyOf(context).userQuery(split.sql, name);
-    void reply.type(contentTypes.get(name) ?? 'text/plain; charset=utf-8');
+    void reply.type(contentTypes.get(name) ?? OTHER_CONTENT_TYPE);
     return result;
   };
 
@@ -76,7 +78,7 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
       const split = splitFormat(bound.sql);
       const format = split.format ?? single(values['default_format']) ?? 'TabSeparated';
       const result = await historyOf(context).userQuery(split.sql, format);
-      void reply.header('x-clickhouse-format', format).type(contentTypes.get(format) ?? 'text/plain; charset=utf-8');
+      void reply.header('x-clickhouse-format', format).type(contentTypes.get(format) ?? OTHER_CONTENT_TYPE);
       return result;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
