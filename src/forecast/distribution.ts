@@ -15,8 +15,10 @@ export type Distribution = {
  * Widths in log duration and weights of the kernel: sharp repeats, ordinary spread, surprises. Widths as measured best on
  * CI, HPC and bus histories; the weights are those whose P10-P90 held 80 to 90 % on the first 40 % of them.
  */
-const KERNEL: readonly (readonly [width: number, weight: number])[] = [[0.04, 0.65], [0.15, 0.3], [0.6, 0.05]];
+export const KERNEL_WIDTHS = [0.015, 0.04, 0.15, 0.6];
+const KERNEL_WEIGHTS = [0.1, 0.55, 0.3, 0.05];
 const STEP = 0.02;
+const DECAYS = KERNEL_WIDTHS.map((width) => Math.exp(-STEP / width));
 /** From a millisecond to 3,000 years: durations end at ten, the rest is room for the kernel. */
 const LOWEST_LOG = Math.log(1e-3);
 const BINS = Math.ceil((Math.log(1e11) - LOWEST_LOG) / STEP) + 1;
@@ -32,7 +34,7 @@ const TAIL_KNOTS = 128;
 const WINDOW_LOW = 1 / 1.2;
 const WINDOW_HIGH = 1 / 0.8;
 /** Of the windows with at least this share of the best mass, the one nearest the median is taken. */
-const NEAR_BEST = 0.97;
+const NEAR_BEST = 0.985;
 
 const scratch = { mass: new Float64Array(BINS), smooth: new Float64Array(BINS) };
 
@@ -43,13 +45,19 @@ const scratch = { mass: new Float64Array(BINS), smooth: new Float64Array(BINS) }
  * Cost: O(samples + bins between the outermost ones), about 20 µs for 100 samples.
  */
 export function distributionOf(seconds: ArrayLike<number>, weights: ArrayLike<number>): Distribution {
+  const logs = new Float64Array(seconds.length);
+  for (let i = 0; i < logs.length; i++) logs[i] = Math.log(Math.max(seconds[i]!, 1e-3));
+  return blendLogs(logs, weights, logs.length);
+}
+
+/** The same for the first `count` samples of log duration. */
+export function blendLogs(logs: ArrayLike<number>, weights: ArrayLike<number>, count: number, kernel: ArrayLike<number> = KERNEL_WEIGHTS): Distribution {
   let first = BINS;
   let last = -1;
   let total = 0;
-  const position = (sec: number) => Math.min(Math.max((Math.log(Math.max(sec, 1e-3)) - LOWEST_LOG) / STEP, 0), BINS - 2 - PADDING_BINS);
   const { mass, smooth } = scratch;
-  for (let i = 0; i < seconds.length; i++) {
-    const bin = Math.floor(position(seconds[i]!));
+  for (let i = 0; i < count; i++) {
+    const bin = Math.floor(positionOf(logs[i]!));
     if (bin < first) first = bin;
     if (bin > last) last = bin;
     total += weights[i]!;
@@ -59,15 +67,15 @@ export function distributionOf(seconds: ArrayLike<number>, weights: ArrayLike<nu
   const high = Math.min(last + 1 + PADDING_BINS, BINS - 1);
   mass.fill(0, low, high + 1);
   smooth.fill(0, low, high + 1);
-  for (let i = 0; i < seconds.length; i++) {
-    const at = position(seconds[i]!);
+  for (let i = 0; i < count; i++) {
+    const at = positionOf(logs[i]!);
     const bin = Math.floor(at);
     const share = at - bin;
     const weight = weights[i]! / total;
     mass[bin] = mass[bin]! + weight * (1 - share);
     mass[bin + 1] = mass[bin + 1]! + weight * share;
   }
-  for (const [width, weight] of KERNEL) addLaplace(mass, smooth, low, high, Math.exp(-STEP / width), weight);
+  for (let w = 0; w < KERNEL_WIDTHS.length; w++) addLaplace(mass, smooth, low, high, DECAYS[w]!, kernel[w]!);
 
   const cumulative = new Float64Array(high - low + 1);
   let sum = 0;
@@ -78,6 +86,23 @@ export function distributionOf(seconds: ArrayLike<number>, weights: ArrayLike<nu
   for (let i = 1; i < cumulative.length; i++) cumulative[i] = cumulative[i]! / sum;
   cumulative[cumulative.length - 1] = 1;
   return { knots: GRID.subarray(low, high + 1), cumulative, overdue: false };
+}
+
+function positionOf(log: number): number {
+  return Math.min(Math.max((log - LOWEST_LOG) / STEP, 0), BINS - 2 - PADDING_BINS);
+}
+
+/** Weights of the widths before anything is known. */
+export function startingKernel(): Float64Array {
+  return Float64Array.from(KERNEL_WEIGHTS);
+}
+
+const DENSITY_STEP = 0.004;
+const DENSITIES = KERNEL_WIDTHS.map((width) => Float64Array.from({ length: Math.ceil(4 / DENSITY_STEP) }, (_, i) => Math.exp(-(i * DENSITY_STEP) / width) / (2 * width)));
+
+/** Density of the kernel's width number `width` at a distance in log duration; 0 beyond 4. O(1). */
+export function kernelDensity(width: number, away: number): number {
+  return DENSITIES[width]![Math.round(Math.abs(away) / DENSITY_STEP)] ?? 0;
 }
 
 /** A Laplace kernel on a grid is one exponential filter forwards and one backwards. */

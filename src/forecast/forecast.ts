@@ -46,7 +46,7 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
-  const { distribution, basis } = totalOf(model, race, place, elapsedSec);
+  const { distribution, basis } = totalOf(model, race, place, elapsedSec, asOfMs);
   const { sec, mass } = point(distribution);
   let milestones: Milestone[] | undefined;
   return {
@@ -65,8 +65,8 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
 type Opinion = { distribution: Distribution; basis: Basis };
 
 /** The distribution of the total: a distribution in, a distribution out at every step. */
-function totalOf(model: SourceModel | undefined, race: RaceState, place: Place | null, elapsedSec: number): Opinion {
-  const base = baseOf(model, race.source, race.title);
+function totalOf(model: SourceModel | undefined, race: RaceState, place: Place | null, elapsedSec: number, asOfMs: number): Opinion {
+  const base = baseOf(model, race, asOfMs);
   const own = base.support === 0 ? ownEstimate(race, place, elapsedSec) : null;
   let opinion: Opinion = own ?? { distribution: conditionOn(base.distribution, elapsedSec), basis: base.basis };
   if (model !== undefined && place !== null) opinion = withStage(opinion, model, race, place, elapsedSec);

@@ -1,6 +1,6 @@
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
 import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
-import { maskTitle } from './mask.ts';
+import { learnMixture, type Subject } from './mixture.ts';
 import { contextKey, createTitleModel, DURATION, LEG, LIMITS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
 
@@ -45,10 +45,15 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
   learnTrack(known, race);
   pushRow(known.durations, row);
   pushRow(model.durations, row);
-  const mask = maskTitle(title);
-  if (mask !== title) pushRow(touch(model.masks, mask, LIMITS.masks, () => createRing(DURATION.width, LIMITS.durations)), row);
+  learnMixture(model.mixture, subjectOf(race), sec, outcome === 'passed');
   model.taught += 1;
   learnCourse(model, known, race);
+}
+
+/** Keys in order of their names: a map has none. */
+function subjectOf({ title, started_at, metadata }: FinishedRace): Subject {
+  const keys = Object.keys(metadata).sort();
+  return { title, startedAtMs: started_at, metadata: keys.map((key) => ({ key, value: metadata[key]! })) };
 }
 
 /** A start that was never closed until long after (a re-run weeks later) is not a duration. */
