@@ -44,11 +44,6 @@ export function findCell({ keys, index }: Cells, key: number): number {
   }
 }
 
-/** Samples of a cell. */
-export function sizeOf({ sizes }: Cells, slot: number): number {
-  return sizes[slot]!;
-}
-
 /** Copies the samples of a cell into `out` from `at`, the newest first; returns how many. */
 export function readCell({ width, sizes, heads, values }: Cells, slot: number, out: Float64Array, at: number): number {
   const size = sizes[slot]!;

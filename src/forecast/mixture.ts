@@ -16,7 +16,7 @@ export const CELL_SAMPLES = 20;
 export const MOST_LONG_CELLS = 1_000;
 export const LONG_SAMPLES = 100;
 /** Titles with weights of their own. */
-export const MOST_WEIGHTED_TITLES = 500;
+const MOST_WEIGHTED_TITLES = 500;
 
 /** Memories: a sample that is i runs old counts m^i. The long contexts have slower ones. */
 const MEMORIES = [0.5, 0.85, 1];

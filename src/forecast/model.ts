@@ -7,14 +7,17 @@ import { createRing, type Ring } from './ring.ts';
 export const DURATION = { sec: 0, failed: 1, width: 2 } as const;
 /**
  * One visit of a state: which race it was (its ordinal in the source), how old the race was then, how long it stayed
- * in the state, what remained.
+ * in the state, what remained, and what total was expected of it at submission.
  */
-export const VISIT = { ordinal: 0, entrySec: 1, sojournSec: 2, remainingSec: 3, width: 4 } as const;
+export const VISIT = { ordinal: 0, entrySec: 1, sojournSec: 2, remainingSec: 3, expectedSec: 4, width: 5 } as const;
 /** One stage: its own length, the age of its race at its end. */
 export const LEG = { sec: 0, endSec: 1, width: 2 } as const;
 
 /** Limits that, with those of the mixture (some 12 MB), bound a model to about 30 MB, whatever a source does. The least recently taught goes first. */
-export const LIMITS = { titles: 5_000, states: 8_000, legs: 4_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50 } as const;
+export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, legs: 4_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50 } as const;
+
+/** Weights of the voices in one state: five of support for each of six voices. */
+export const VOICE_WEIGHTS = 30;
 
 /** How far off something has been: the mean |log ratio| to the truth, newest counting most, of `count` cases. */
 export type Track = { count: number; error: number };
@@ -49,6 +52,8 @@ export type SourceModel = {
   mixture: Mixture;
   /** Visits by `contextKey(title, state)`; the title '' is the whole source. */
   readonly states: Map<string, Ring>;
+  /** How far each voice is believed in a state, by its context key; '' = anywhere. */
+  readonly voices: Map<string, Float32Array>;
   /** Legs by `contextKey(title, stage)`. */
   readonly legs: Map<string, Ring>;
 };
@@ -58,7 +63,7 @@ export function createSourceModel(source: string): SourceModel {
     source, taught: 0, stale: 0,
     versions: { shadow: null, canary: null, active: null, canaryShare: 0 },
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
-    titles: new Map(), mixture: createMixture(), states: new Map(), legs: new Map(),
+    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), legs: new Map(),
   };
 }
 
@@ -105,10 +110,11 @@ export function encodeModel(model: SourceModel): Uint8Array {
     titles: Array.from(model.titles, ([title, t]) => [title, put(t.durations), t.order, t.linear.count, t.linear.error, t.history.count, t.history.error, t.suspects, t.suspectEndedAtMs]),
     states: Array.from(model.states, ([key, ring]) => [key, put(ring)]),
     legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
+    voices: [...model.voices.keys()],
     mixture: mixture.header,
   }));
   const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
-  const bytes = new Uint8Array(4 + header.length + cells * 4 + mixture.columns.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  const bytes = new Uint8Array(4 + header.length + cells * 4 + mixture.columns.reduce((sum, { byteLength }) => sum + byteLength, 0) + 4 * VOICE_WEIGHTS * model.voices.size);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, header.length, true);
   bytes.set(header, 4);
@@ -117,7 +123,7 @@ export function encodeModel(model: SourceModel): Uint8Array {
     for (let i = 0; i < ring.size * ring.width; i++, at += 4) view.setFloat32(at, ring.values[i]!, true);
   }
   // Every machine that Node runs on, but mainframes, keeps its numbers in little endian.
-  for (const column of mixture.columns) {
+  for (const column of [...model.voices.values(), ...mixture.columns]) {
     bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
     at += column.byteLength;
   }
@@ -129,6 +135,7 @@ type Header = {
   versions: [string | null, string | null, string | null, number];
   titles: [string, number, string[], number, number, number, number, number, number][];
   states: [string, number][]; legs: [string, number][];
+  voices: string[];
   mixture: MixtureHeader;
 };
 
@@ -159,13 +166,15 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   }
   for (const [key, size] of header.states) model.states.set(key, take(createRing(VISIT.width, LIMITS.visits), size));
   for (const [key, size] of header.legs) model.legs.set(key, take(createRing(LEG.width, LIMITS.legSamples), size));
-  model.mixture = restoreMixture(header.mixture, (length) => {
+  const takeBytes = (length: number) => {
     // Not slice(): a Buffer's gives a view of the same memory.
     const column = new Uint8Array(length);
     column.set(bytes.subarray(at, at + length));
     at += length;
     return column.buffer;
-  });
+  };
+  for (const key of header.voices) model.voices.set(key, new Float32Array(takeBytes(4 * VOICE_WEIGHTS)));
+  model.mixture = restoreMixture(header.mixture, takeBytes);
   assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);
   return model;
 }

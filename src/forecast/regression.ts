@@ -1,5 +1,5 @@
 /** Coefficients of the regression: one, what the title takes, the last run's distance from it, the hour (two), numbers. */
-export const REGRESSORS = 12;
+const REGRESSORS = 12;
 const FIRST_NUMBER = 5;
 export const REGRESSED_NUMBERS = REGRESSORS - FIRST_NUMBER;
 /** A coefficient is believed to be within about 1 until races say otherwise. */
