@@ -15,8 +15,10 @@ export type Distribution = {
  * Widths in log duration and weights of the kernel: sharp repeats, ordinary spread, surprises. Widths as measured best on
  * CI, HPC and bus histories; the weights are those whose P10-P90 held 80 to 90 % on the first 40 % of them.
  */
-const KERNEL: readonly (readonly [width: number, weight: number])[] = [[0.04, 0.65], [0.15, 0.3], [0.6, 0.05]];
+export const KERNEL_WIDTHS = [0.015, 0.04, 0.15, 0.6];
+const KERNEL_WEIGHTS = [0.1, 0.55, 0.3, 0.05];
 const STEP = 0.02;
+const DECAYS = KERNEL_WIDTHS.map((width) => Math.exp(-STEP / width));
 /** From a millisecond to 3,000 years: durations end at ten, the rest is room for the kernel. */
 const LOWEST_LOG = Math.log(1e-3);
 const BINS = Math.ceil((Math.log(1e11) - LOWEST_LOG) / STEP) + 1;
@@ -32,7 +34,7 @@ const TAIL_KNOTS = 128;
 const WINDOW_LOW = 1 / 1.2;
 const WINDOW_HIGH = 1 / 0.8;
 /** Of the windows with at least this share of the best mass, the one nearest the median is taken. */
-const NEAR_BEST = 0.97;
+const NEAR_BEST = 0.985;
 
 const scratch = { mass: new Float64Array(BINS), smooth: new Float64Array(BINS) };
 
@@ -43,13 +45,19 @@ const scratch = { mass: new Float64Array(BINS), smooth: new Float64Array(BINS) }
  * Cost: O(samples + bins between the outermost ones), about 20 µs for 100 samples.
  */
 export function distributionOf(seconds: ArrayLike<number>, weights: ArrayLike<number>): Distribution {
+  const logs = new Float64Array(seconds.length);
+  for (let i = 0; i < logs.length; i++) logs[i] = Math.log(Math.max(seconds[i]!, 1e-3));
+  return blendLogs(logs, weights, logs.length);
+}
+
+/** The same for the first `count` samples of log duration. */
+export function blendLogs(logs: ArrayLike<number>, weights: ArrayLike<number>, count: number, kernel: ArrayLike<number> = KERNEL_WEIGHTS): Distribution {
   let first = BINS;
   let last = -1;
   let total = 0;
-  const position = (sec: number) => Math.min(Math.max((Math.log(Math.max(sec, 1e-3)) - LOWEST_LOG) / STEP, 0), BINS - 2 - PADDING_BINS);
   const { mass, smooth } = scratch;
-  for (let i = 0; i < seconds.length; i++) {
-    const bin = Math.floor(position(seconds[i]!));
+  for (let i = 0; i < count; i++) {
+    const bin = Math.floor(positionOf(logs[i]!));
     if (bin < first) first = bin;
     if (bin > last) last = bin;
     total += weights[i]!;
@@ -59,15 +67,15 @@ export function distributionOf(seconds: ArrayLike<number>, weights: ArrayLike<nu
   const high = Math.min(last + 1 + PADDING_BINS, BINS - 1);
   mass.fill(0, low, high + 1);
   smooth.fill(0, low, high + 1);
-  for (let i = 0; i < seconds.length; i++) {
-    const at = position(seconds[i]!);
+  for (let i = 0; i < count; i++) {
+    const at = positionOf(logs[i]!);
     const bin = Math.floor(at);
     const share = at - bin;
     const weight = weights[i]! / total;
     mass[bin] = mass[bin]! + weight * (1 - share);
     mass[bin + 1] = mass[bin + 1]! + weight * share;
   }
-  for (const [width, weight] of KERNEL) addLaplace(mass, smooth, low, high, Math.exp(-STEP / width), weight);
+  for (let w = 0; w < KERNEL_WIDTHS.length; w++) addLaplace(mass, smooth, low, high, DECAYS[w]!, kernel[w]!);
 
   const cumulative = new Float64Array(high - low + 1);
   let sum = 0;
@@ -78,6 +86,23 @@ export function distributionOf(seconds: ArrayLike<number>, weights: ArrayLike<nu
   for (let i = 1; i < cumulative.length; i++) cumulative[i] = cumulative[i]! / sum;
   cumulative[cumulative.length - 1] = 1;
   return { knots: GRID.subarray(low, high + 1), cumulative, overdue: false };
+}
+
+function positionOf(log: number): number {
+  return Math.min(Math.max((log - LOWEST_LOG) / STEP, 0), BINS - 2 - PADDING_BINS);
+}
+
+/** Weights of the widths before anything is known. */
+export function startingKernel(): Float64Array {
+  return Float64Array.from(KERNEL_WEIGHTS);
+}
+
+const DENSITY_STEP = 0.004;
+const DENSITIES = KERNEL_WIDTHS.map((width) => Float64Array.from({ length: Math.ceil(4 / DENSITY_STEP) }, (_, i) => Math.exp(-(i * DENSITY_STEP) / width) / (2 * width)));
+
+/** Density of the kernel's width number `width` at a distance in log duration; 0 beyond 4. O(1). */
+export function kernelDensity(width: number, away: number): number {
+  return DENSITIES[width]![Math.round(Math.abs(away) / DENSITY_STEP)] ?? 0;
 }
 
 /** A Laplace kernel on a grid is one exponential filter forwards and one backwards. */
@@ -171,12 +196,7 @@ function tailFrom(elapsedSec: number): Distribution {
 
 /** T + sec: a distribution of what remains becomes one of the total. sec >= 0. */
 export function shiftBy(distribution: Distribution, sec: number): Distribution {
-  if (sec === 0) return distribution;
-  const { knots } = distribution;
-  // A loop: the typed array's own `map` takes ten times as long.
-  const shifted = new Float64Array(knots.length);
-  for (let i = 0; i < knots.length; i++) shifted[i] = knots[i]! + sec;
-  return { ...distribution, knots: shifted };
+  return sec === 0 ? distribution : { ...distribution, knots: distribution.knots.map((knot) => knot + sec) };
 }
 
 /** The mixture of distributions by weight (> 0, of any sum). Overdue when the heavier part of it is. O(knots). */
@@ -193,21 +213,17 @@ export function mix(parts: readonly { distribution: Distribution; weight: number
 }
 
 function mixTwo(a: Distribution, b: Distribution, share: number): Distribution {
-  const { knots: aKnots, cumulative: aCumulative } = a;
-  const { knots: bKnots, cumulative: bCumulative } = b;
-  const knots = new Float64Array(aKnots.length + bKnots.length);
+  const knots = new Float64Array(a.knots.length + b.knots.length);
   const cumulative = new Float64Array(knots.length);
   let i = 0;
   let j = 0;
   let size = 0;
-  while (i < aKnots.length || j < bKnots.length) {
-    const fromA = i < aKnots.length ? aKnots[i]! : Infinity;
-    const fromB = j < bKnots.length ? bKnots[j]! : Infinity;
-    const x = fromA < fromB ? fromA : fromB;
-    if (fromA === x) i += 1;
-    if (fromB === x) j += 1;
+  while (i < a.knots.length || j < b.knots.length) {
+    const x = Math.min(a.knots[i] ?? Infinity, b.knots[j] ?? Infinity);
+    if (a.knots[i] === x) i += 1;
+    if (b.knots[j] === x) j += 1;
     knots[size] = x;
-    cumulative[size] = (1 - share) * massAt(aKnots, aCumulative, i, x) + share * massAt(bKnots, bCumulative, j, x);
+    cumulative[size] = (1 - share) * massAt(a, i, x) + share * massAt(b, j, x);
     size += 1;
   }
   cumulative[size - 1] = 1;
@@ -215,7 +231,7 @@ function mixTwo(a: Distribution, b: Distribution, share: number): Distribution {
 }
 
 /** P(T <= x), where `next` is the first knot above x. */
-function massAt(knots: Float64Array, cumulative: Float64Array, next: number, x: number): number {
+function massAt({ knots, cumulative }: Distribution, next: number, x: number): number {
   if (next === 0) return 0;
   if (next === knots.length) return 1;
   return between(knots[next - 1]!, cumulative[next - 1]!, knots[next]!, cumulative[next]!, x);
@@ -226,40 +242,41 @@ function between(x0: number, y0: number, x1: number, y1: number, x: number): num
 }
 
 /**
- * The forecast as one number: the point whose ±20 % window holds the most mass; of those with at least 97 % of the
- * best, the one nearest the median (so a flat optimum costs no bias). `mass` is the probability that the truth is
- * within 20 % of it. O(knots).
+ * The forecast as one number: the point whose ±20 % window of what remains holds the most mass; of those with at least
+ * 98.5 % of the best, the one nearest the median (so a flat optimum costs no bias). `mass` is the probability that the
+ * true total is within 20 % of it. O(knots).
+ * @param elapsedSec >= 0; the distribution has no mass below it.
  */
-export function point(distribution: Distribution): { sec: number; mass: number } {
-  const { knots, cumulative } = distribution;
+export function point(distribution: Distribution, elapsedSec = 0): { sec: number; mass: number } {
+  const { knots } = distribution;
   const size = knots.length;
-  const masses = new Float64Array(size);
+  if (windows.length < size) windows = new Float64Array(2 * size);
   let low = 0;
   let high = 0;
   let best = 0;
   for (let i = 0; i < size; i++) {
-    const from = knots[i]! * WINDOW_LOW;
-    const to = knots[i]! * WINDOW_HIGH;
+    const left = knots[i]! - elapsedSec;
+    const [from, to] = [elapsedSec + left * WINDOW_LOW, elapsedSec + left * WINDOW_HIGH];
     while (low < size && knots[low]! <= from) low += 1;
     while (high < size && knots[high]! <= to) high += 1;
-    const mass = massAt(knots, cumulative, high, to) - massAt(knots, cumulative, low, from);
-    masses[i] = mass;
+    const mass = massAt(distribution, high, to) - massAt(distribution, low, from);
+    windows[i] = mass;
     if (mass > best) best = mass;
   }
   const median = quantile(distribution, 0.5);
+  const half = median - elapsedSec;
   let chosen = median;
-  let chosenMass = massWithin(distribution, median * WINDOW_LOW, median * WINDOW_HIGH);
-  if (chosenMass < NEAR_BEST * best) {
-    let nearest = Infinity;
-    for (let i = 0; i < size; i++) {
-      if (masses[i]! < NEAR_BEST * best) continue;
-      const away = Math.abs(Math.log(knots[i]! / median));
-      if (away < nearest) {
-        nearest = away;
-        chosen = knots[i]!;
-        chosenMass = masses[i]!;
-      }
-    }
+  if (massWithin(distribution, elapsedSec + half * WINDOW_LOW, elapsedSec + half * WINDOW_HIGH) < NEAR_BEST * best) {
+    // The knots rise: the nearest on either side of the median.
+    let above = 0;
+    while (above < size && knots[above]! < median) above += 1;
+    let below = above - 1;
+    while (below >= 0 && windows[below]! < NEAR_BEST * best) below -= 1;
+    while (above < size && windows[above]! < NEAR_BEST * best) above += 1;
+    const isBelow = above >= size || (below >= 0 && half / (knots[below]! - elapsedSec) <= (knots[above]! - elapsedSec) / half);
+    chosen = knots[isBelow ? below : above] ?? median;
   }
-  return { sec: chosen, mass: Math.min(1, chosenMass) };
+  return { sec: chosen, mass: Math.min(1, massWithin(distribution, chosen * WINDOW_LOW, chosen * WINDOW_HIGH)) };
 }
+
+let windows = new Float64Array(1024);

@@ -5,10 +5,9 @@ import type { Milestone } from './eta-update.ts';
 import { LEAST_PROGRESS } from './learn.ts';
 import { milestonesOf } from './milestones.ts';
 import type { SourceModel } from './model.ts';
-import { placeOf, stageForecast, type Place } from './stages.ts';
+import { placeOf, type Place } from './stages.ts';
+import { voicesOf } from './voices.ts';
 
-/** A state's samples of (effective) size n get n / (n + this) against the history conditioned on the age alone. */
-const STAGE_SHRINKAGE = 0.3;
 /** What elapsed / progress and a producer's own estimate are off by until their record says otherwise, in log duration. */
 const UNPROVEN_ERROR = 0.5;
 const LEAST_ERROR = 0.03;
@@ -46,8 +45,8 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
-  const { distribution, basis } = totalOf(model, race, place, elapsedSec);
-  const { sec, mass } = point(distribution);
+  const { distribution, basis } = totalOf(model, race, place, elapsedSec, asOfMs);
+  const { sec, mass } = point(distribution, elapsedSec);
   let milestones: Milestone[] | undefined;
   return {
     etaSec: Math.max(sec, elapsedSec),
@@ -65,19 +64,19 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
 type Opinion = { distribution: Distribution; basis: Basis };
 
 /** The distribution of the total: a distribution in, a distribution out at every step. */
-function totalOf(model: SourceModel | undefined, race: RaceState, place: Place | null, elapsedSec: number): Opinion {
-  const base = baseOf(model, race.source, race.title);
+function totalOf(model: SourceModel | undefined, race: RaceState, place: Place | null, elapsedSec: number, asOfMs: number): Opinion {
+  const base = baseOf(model, race, asOfMs);
   const own = base.support === 0 ? ownEstimate(race, place, elapsedSec) : null;
   let opinion: Opinion = own ?? { distribution: conditionOn(base.distribution, elapsedSec), basis: base.basis };
-  if (model !== undefined && place !== null) opinion = withStage(opinion, model, race, place, elapsedSec);
+  if (model !== undefined && place !== null) opinion = withStage(opinion, model, race, place, elapsedSec, base);
   return withProgress(opinion, base, model, race, elapsedSec);
 }
 
-function withStage(opinion: Opinion, model: SourceModel, race: RaceState, place: Place, elapsedSec: number): Opinion {
-  const stage = stageForecast(model, race, place, elapsedSec);
-  if (stage === null) return opinion;
-  const share = stage.support / (stage.support + STAGE_SHRINKAGE);
-  return { distribution: mix([{ distribution: stage.distribution, weight: share }, { distribution: opinion.distribution, weight: 1 - share }]), basis: 'stage' };
+/** What earlier races did from the present state on, each voice as far as it is to be believed. */
+function withStage(opinion: Opinion, model: SourceModel, race: RaceState, place: Place, elapsedSec: number, base: Base): Opinion {
+  const voices = voicesOf(model, race.title, place, elapsedSec, opinion.distribution, quantile(base.distribution, 0.5));
+  if (voices.length === 1) return opinion;
+  return { distribution: mix(voices), basis: voices[0]!.weight < 0.5 ? 'stage' : opinion.basis };
 }
 
 /** Linear extrapolation of the reported progress, as far as its record on this title beats the history's. */

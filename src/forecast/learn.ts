@@ -1,8 +1,10 @@
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
 import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
-import { maskTitle } from './mask.ts';
+import { quantile } from './distribution.ts';
+import { blend, learnMixture, type Subject } from './mixture.ts';
 import { contextKey, createTitleModel, DURATION, LEG, LIMITS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
+import { judgeVoices } from './voices.ts';
 
 /** A stale start needs a day at least and this many times what nine of ten runs take. Chosen, not tuned. */
 const STALE_LEAST_SEC = 86_400;
@@ -45,10 +47,19 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
   learnTrack(known, race);
   pushRow(known.durations, row);
   pushRow(model.durations, row);
-  const mask = maskTitle(title);
-  if (mask !== title) pushRow(touch(model.masks, mask, LIMITS.masks, () => createRing(DURATION.width, LIMITS.durations)), row);
+  const subject = subjectOf(race);
+  const transitions = transitionsOf(race.stages, race.started_at, race.completed_at);
+  const expected = transitions.length === 0 ? null : blend(model.mixture, subject)?.distribution ?? null;
+  if (expected !== null) judgeVoices(model, race, transitions, expected);
+  learnMixture(model.mixture, subject, sec, outcome === 'passed');
   model.taught += 1;
-  learnCourse(model, known, race);
+  learnCourse(model, known, race, transitions, expected === null ? sec : quantile(expected, 0.5));
+}
+
+/** Keys in order of their names: a map has none. */
+function subjectOf({ title, started_at, metadata }: FinishedRace): Subject {
+  const keys = Object.keys(metadata).sort();
+  return { title, startedAtMs: started_at, metadata: keys.map((key) => ({ key, value: metadata[key]! })) };
 }
 
 /** A start that was never closed until long after (a re-run weeks later) is not a duration. */
@@ -97,15 +108,14 @@ function note(track: Track, error: number): void {
   track.error += (error - track.error) * Math.max(TRACK_FORGETS, 1 / track.count);
 }
 
-function learnCourse(model: SourceModel, known: TitleModel, race: FinishedRace): void {
+function learnCourse(model: SourceModel, known: TitleModel, race: FinishedRace, transitions: readonly Transition[], expectedSec: number): void {
   const { started_at, completed_at, title } = race;
-  const transitions = transitionsOf(race.stages, started_at, completed_at);
   if (transitions.length === 0) return;
   const ordinal = model.taught % ORDINALS;
   transitions.forEach((transition, i) => {
     const entrySec = (transition.atMs - started_at) / 1000;
     const leftAtMs = transitions[i + 1]?.atMs ?? completed_at;
-    const row = [ordinal, entrySec, (leftAtMs - transition.atMs) / 1000, (completed_at - transition.atMs) / 1000];
+    const row = [ordinal, entrySec, (leftAtMs - transition.atMs) / 1000, (completed_at - transition.atMs) / 1000, expectedSec];
     for (const context of [title, '']) {
       pushRow(touch(model.states, contextKey(context, transition.state), LIMITS.states, () => createRing(VISIT.width, LIMITS.visits)), row);
     }

@@ -1,18 +1,23 @@
 import { assert } from '../errors.ts';
+import { createMixture, type Mixture } from './mixture.ts';
+import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
 import { createRing, type Ring } from './ring.ts';
 
 /** Columns of the rings of a model. Seconds, but for the ordinal. */
 export const DURATION = { sec: 0, failed: 1, width: 2 } as const;
 /**
  * One visit of a state: which race it was (its ordinal in the source), how old the race was then, how long it stayed
- * in the state, what remained.
+ * in the state, what remained, and what total was expected of it at submission.
  */
-export const VISIT = { ordinal: 0, entrySec: 1, sojournSec: 2, remainingSec: 3, width: 4 } as const;
+export const VISIT = { ordinal: 0, entrySec: 1, sojournSec: 2, remainingSec: 3, expectedSec: 4, width: 5 } as const;
 /** One stage: its own length, the age of its race at its end. */
 export const LEG = { sec: 0, endSec: 1, width: 2 } as const;
 
-/** Limits that bound a model to about 20 MB, whatever a source does. The least recently taught goes first. */
-export const LIMITS = { titles: 5_000, masks: 1_000, states: 8_000, legs: 4_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50 } as const;
+/** Limits that, with those of the mixture (some 12 MB), bound a model to about 30 MB, whatever a source does. The least recently taught goes first. */
+export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, legs: 4_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50 } as const;
+
+/** Weights of the voices in one state: five of support for each of six voices. */
+export const VOICE_WEIGHTS = 30;
 
 /** How far off something has been: the mean |log ratio| to the truth, newest counting most, of `count` cases. */
 export type Track = { count: number; error: number };
@@ -43,9 +48,12 @@ export type SourceModel = {
   versions: { shadow: string | null; canary: string | null; active: string | null; canaryShare: number };
   readonly durations: Ring;
   readonly titles: Map<string, TitleModel>;
-  readonly masks: Map<string, Ring>;
+  /** What is forecast from at submission. */
+  mixture: Mixture;
   /** Visits by `contextKey(title, state)`; the title '' is the whole source. */
   readonly states: Map<string, Ring>;
+  /** How far each voice is believed in a state, by its context key; '' = anywhere. */
+  readonly voices: Map<string, Float32Array>;
   /** Legs by `contextKey(title, stage)`. */
   readonly legs: Map<string, Ring>;
 };
@@ -55,7 +63,7 @@ export function createSourceModel(source: string): SourceModel {
     source, taught: 0, stale: 0,
     versions: { shadow: null, canary: null, active: null, canaryShare: 0 },
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
-    titles: new Map(), masks: new Map(), states: new Map(), legs: new Map(),
+    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), legs: new Map(),
   };
 }
 
@@ -83,13 +91,14 @@ export function touch<V>(map: Map<string, V>, key: string, limit: number, create
   return value;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 /**
- * A model as bytes: a header in JSON, then the rows of every ring as 32-bit floats, little endian. Equal histories
- * give equal bytes; decoding and going on gives what never stopping would have given.
+ * A model as bytes: a header in JSON, the rows of every ring as 32-bit floats, the columns of the mixture; little
+ * endian. Equal histories give equal bytes; decoding and going on gives what never stopping would have given.
  */
 export function encodeModel(model: SourceModel): Uint8Array {
+  const mixture = storeMixture(model.mixture);
   const rings: Ring[] = [model.durations];
   const put = (ring: Ring) => {
     rings.push(ring);
@@ -99,18 +108,24 @@ export function encodeModel(model: SourceModel): Uint8Array {
     format: FORMAT, source: model.source, taught: model.taught, stale: model.stale, durations: model.durations.size,
     versions: [model.versions.shadow, model.versions.canary, model.versions.active, model.versions.canaryShare],
     titles: Array.from(model.titles, ([title, t]) => [title, put(t.durations), t.order, t.linear.count, t.linear.error, t.history.count, t.history.error, t.suspects, t.suspectEndedAtMs]),
-    masks: Array.from(model.masks, ([mask, ring]) => [mask, put(ring)]),
     states: Array.from(model.states, ([key, ring]) => [key, put(ring)]),
     legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
+    voices: [...model.voices.keys()],
+    mixture: mixture.header,
   }));
   const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
-  const bytes = new Uint8Array(4 + header.length + cells * 4);
+  const bytes = new Uint8Array(4 + header.length + cells * 4 + mixture.columns.reduce((sum, { byteLength }) => sum + byteLength, 0) + 4 * VOICE_WEIGHTS * model.voices.size);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, header.length, true);
   bytes.set(header, 4);
   let at = 4 + header.length;
   for (const ring of rings) {
     for (let i = 0; i < ring.size * ring.width; i++, at += 4) view.setFloat32(at, ring.values[i]!, true);
+  }
+  // Every machine that Node runs on, but mainframes, keeps its numbers in little endian.
+  for (const column of [...model.voices.values(), ...mixture.columns]) {
+    bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
+    at += column.byteLength;
   }
   return bytes;
 }
@@ -119,7 +134,9 @@ type Header = {
   format: number; source: string; taught: number; stale: number; durations: number;
   versions: [string | null, string | null, string | null, number];
   titles: [string, number, string[], number, number, number, number, number, number][];
-  masks: [string, number][]; states: [string, number][]; legs: [string, number][];
+  states: [string, number][]; legs: [string, number][];
+  voices: string[];
+  mixture: MixtureHeader;
 };
 
 /** @throws when the bytes are not a whole model of this format. */
@@ -147,9 +164,17 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
       ...known, order, linear: { count: linearCount, error: linearError }, history: { count: historyCount, error: historyError }, suspects, suspectEndedAtMs,
     });
   }
-  for (const [mask, size] of header.masks) model.masks.set(mask, take(createRing(DURATION.width, LIMITS.durations), size));
   for (const [key, size] of header.states) model.states.set(key, take(createRing(VISIT.width, LIMITS.visits), size));
   for (const [key, size] of header.legs) model.legs.set(key, take(createRing(LEG.width, LIMITS.legSamples), size));
+  const takeBytes = (length: number) => {
+    // Not slice(): a Buffer's gives a view of the same memory.
+    const column = new Uint8Array(length);
+    column.set(bytes.subarray(at, at + length));
+    at += length;
+    return column.buffer;
+  };
+  for (const key of header.voices) model.voices.set(key, new Float32Array(takeBytes(4 * VOICE_WEIGHTS)));
+  model.mixture = restoreMixture(header.mixture, takeBytes);
   assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);
   return model;
 }

@@ -53,7 +53,7 @@ describe('distributionOf()', () => {
     // One sample at e^0: P(T <= e^x) = sum of weight * (1 - exp(-x / width) / 2).
     const one = distributionOf([1], [1]);
     for (const x of [0.05, 0.2, 0.5, 1]) {
-      const exactly = 0.65 * (1 - Math.exp(-x / 0.04) / 2) + 0.3 * (1 - Math.exp(-x / 0.15) / 2) + 0.05 * (1 - Math.exp(-x / 0.6) / 2);
+      const exactly = 0.1 * (1 - Math.exp(-x / 0.015) / 2) + 0.55 * (1 - Math.exp(-x / 0.04) / 2) + 0.3 * (1 - Math.exp(-x / 0.15) / 2) + 0.05 * (1 - Math.exp(-x / 0.6) / 2);
       expect(massBelow(one, Math.exp(x))).toBeCloseTo(exactly, 1.9);
     }
   });

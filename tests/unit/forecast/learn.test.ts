@@ -70,8 +70,8 @@ describe('learn()', () => {
   test('a visit of each state is kept with what remained, also for the whole source', () => {
     const model = taught(finishedOf(100, { stages: [finishedStageOf('test', 1_010_000, 1_060_000)] }));
     const visits = model.states.get(contextKey('build', 'test#1:done'));
-    expect(Array.from(visits!.values)).toEqual([1, 60, 40, 40]);
-    expect(Array.from(model.states.get(contextKey('build', 'test#1:started'))!.values)).toEqual([1, 10, 50, 90]);
+    expect(Array.from(visits!.values)).toEqual([1, 60, 40, 40, 100]);
+    expect(Array.from(model.states.get(contextKey('build', 'test#1:started'))!.values)).toEqual([1, 10, 50, 90, 100]);
     expect(model.states.has(contextKey('', 'test#1:done'))).toBe(true);
   });
 

@@ -1,0 +1,460 @@
+import { createCells, findCell, pushSample, readCell, type Cells } from './cells.ts';
+import { chooseKeys, emptyChoice, type Choice } from './choose-keys.ts';
+import { blendLogs, KERNEL_WIDTHS, kernelDensity, startingKernel, type Distribution } from './distribution.ts';
+import { combine, hashText } from './hash.ts';
+import { maskTitle } from './mask.ts';
+import { createRecentRaces, remember, rowOf, type RecentRaces } from './recent-races.ts';
+import { createRegression, learnRegression, regress, REGRESSED_NUMBERS, type Regression } from './regression.ts';
+import {
+  admitTrait, clearReading, createReading, createTraits, isSampled, isTelling, noteNovelty, noteNumber, readTrait, SLOTS, type Reading, type Traits,
+} from './traits.ts';
+
+/** Cells of a source and samples in each: about 100 bytes a full one. What is older says nothing that these do not. */
+export const MOST_CELLS = 65_536;
+export const CELL_SAMPLES = 20;
+/** Titles (and the source) with a long memory: 400 bytes a full one. */
+export const MOST_LONG_CELLS = 1_000;
+export const LONG_SAMPLES = 100;
+/** Titles with weights of their own. */
+const MOST_WEIGHTED_TITLES = 500;
+
+/** Memories: a sample that is i runs old counts m^i. The long contexts have slower ones. */
+const MEMORIES = [0.5, 0.85, 1];
+const LONG_MEMORIES = [0.9, 0.97, 1];
+const DENSITY_FLOOR = 1e-3;
+/** What a context with 1, 2, 3-5, 6-14, 15+ samples starts with. */
+const BUCKETS = 5;
+const START = [0.2, 0.5, 0.8, 1, 1];
+const RATE_TITLE = 0.1;
+const RATE_SOURCE = 0.05;
+const FORGET_TITLE = 0.01;
+const FORGET_SOURCE = 0.0005;
+const MOST_GAIN = 6;
+/** How fast the kernel's widths follow, and the least share of one. */
+const KERNEL_RATE = 0.015;
+const LEAST_WIDTH = 0.01;
+const NEIGHBOUR_RACES = 400;
+const TITLE_LIKENESS = 1;
+
+/** Contexts by number; from SLOT_BASE on three per slot. */
+const CONTEXT = { source: 0, longSource: 1, longTitle: 2, mask: 3, title: 4, passed: 5, common: 6, neighbours: 7, regression: 8, ratioTitle: 9, ratioSource: 12, pair: 15, chain: 25, slot: 28 } as const;
+const PER_SLOT = 3;
+const CONTEXTS = CONTEXT.slot + PER_SLOT * SLOTS;
+const PER_CONTEXT = BUCKETS * MEMORIES.length;
+/** What is known of a context before any race: log of the factor of its weight. Those across titles must earn theirs. */
+const PRIOR = Float64Array.from({ length: CONTEXTS }, (_, id) => {
+  if (id === CONTEXT.source || id === CONTEXT.longSource) return -3;
+  if (id >= CONTEXT.ratioSource && id < CONTEXT.pair) return -2;
+  if (id === CONTEXT.mask || id === CONTEXT.regression || id === CONTEXT.longTitle) return -1;
+  return id >= CONTEXT.slot && (id - CONTEXT.slot) % PER_SLOT > 0 ? -2 : 0;
+});
+
+const SALT = { title: 1, passed: 2, mask: 3, source: 4, alone: 5, sibling: 6, ratioTitle: 7, ratioSource: 8, common: 9, pair: 10, chain: 11, regression: 12 } as const;
+const ABSENT = 0x5bd1e995;
+
+const RECENCY = recencyOf(MEMORIES, CELL_SAMPLES);
+const LONG_RECENCY = recencyOf(LONG_MEMORIES, LONG_SAMPLES);
+
+/** For n samples, the weight of the one i runs old, per memory: [n][memory][i], summing to 1. */
+function recencyOf(memories: readonly number[], most: number): Float64Array[] {
+  return Array.from({ length: most + 1 }, (_, n) => {
+    const table = new Float64Array(memories.length * n);
+    memories.forEach((memory, m) => {
+      let sum = 0;
+      for (let i = 0; i < n; i++) sum += memory ** i;
+      for (let i = 0; i < n; i++) table[m * n + i] = memory ** i / sum;
+    });
+    return table;
+  });
+}
+
+/**
+ * What is learned of a source for forecasts at submission: samples of log duration under many contexts, and how far
+ * each context is to be believed.
+ */
+export type Mixture = {
+  taught: number;
+  cells: Cells;
+  long: Cells;
+  traits: Traits;
+  recent: RecentRaces;
+  choice: Choice;
+  /** Log weights by (context, support, memory), of the source and of titles. */
+  weights: Float32Array;
+  /** Weights of the kernel's widths, summing to 1. */
+  kernel: Float64Array;
+  titles: Map<number, Float32Array>;
+  regression: Regression;
+};
+
+export function createMixture(): Mixture {
+  return {
+    taught: 0, cells: createCells(MOST_CELLS, CELL_SAMPLES), long: createCells(MOST_LONG_CELLS, LONG_SAMPLES), traits: createTraits(), recent: createRecentRaces(), choice: emptyChoice(),
+    weights: new Float32Array(0), kernel: startingKernel(), titles: new Map(), regression: createRegression(),
+  };
+}
+
+/** What is known of a race when it is submitted. */
+export type Subject = {
+  readonly title: string;
+  readonly startedAtMs: number;
+  /** In any order; a null value is none. */
+  readonly metadata: readonly { readonly key: string; readonly value: string | null }[];
+};
+
+// One forecast at a time: everything below is filled by `gather` and read before the next one.
+const MOST_SAMPLES = CONTEXTS * CELL_SAMPLES + 2 * LONG_SAMPLES;
+const reading: Reading = createReading();
+const gathered = {
+  experts: 0,
+  ids: new Int32Array(CONTEXTS),
+  from: new Int32Array(CONTEXTS),
+  sizes: new Int32Array(CONTEXTS),
+  samples: new Float64Array(MOST_SAMPLES),
+  used: 0,
+  title: 0,
+  mask: 0,
+  centre: 0,
+  last: 0,
+  titleSize: 0,
+  maskSize: 0,
+  numbers: new Float64Array(REGRESSED_NUMBERS),
+  expected: 0,
+};
+const sampleWeights = new Float64Array(MOST_SAMPLES);
+const sorted = new Float64Array(CELL_SAMPLES);
+const expertWeights = new Float64Array(CONTEXTS * MEMORIES.length);
+const densities = new Float64Array(CONTEXTS * MEMORIES.length);
+const ofWidth = new Float64Array(KERNEL_WIDTHS.length);
+
+/** A forecast, and how many runs of the same title, and of the same masked title, are behind it (at most 20). */
+export type Blend = { readonly distribution: Distribution; readonly titleRuns: number; readonly kindRuns: number };
+
+/** What like races say of the total. null = nothing is known of the source. Cost: some 40 µs, 60 with 20 metadata keys. */
+export function blend(mixture: Mixture, subject: Subject): Blend | null {
+  if (mixture.taught === 0) return null;
+  gather(mixture, subject);
+  const total = weigh(mixture);
+  const { experts, from, sizes, ids, samples, used } = gathered;
+  for (let e = 0; e < experts; e++) {
+    const n = sizes[e]!;
+    const table = tableOf(ids[e]!, n);
+    const at = from[e]!;
+    const [a, b, c] = [expertWeights[3 * e]! / total, expertWeights[3 * e + 1]! / total, expertWeights[3 * e + 2]! / total];
+    for (let i = 0; i < n; i++) sampleWeights[at + i] = a * table[i]! + b * table[n + i]! + c * table[2 * n + i]!;
+  }
+  return { distribution: blendLogs(samples, sampleWeights, used, mixture.kernel), titleRuns: gathered.titleSize, kindRuns: gathered.maskSize };
+}
+
+function tableOf(id: number, n: number): Float64Array {
+  return id === CONTEXT.longSource || id === CONTEXT.longTitle ? LONG_RECENCY[n]! : RECENCY[n]!;
+}
+
+/** Teaches the mixture a duration: first the weights, from the densities as they stand; then the samples. */
+export function learnMixture(mixture: Mixture, subject: Subject, sec: number, hasPassed: boolean): void {
+  const log = Math.log(Math.max(sec, 1e-3));
+  const { traits } = mixture;
+  for (const { key, value } of subject.metadata) if (value !== null) admitTrait(traits, key, mixture.taught);
+  gather(mixture, subject);
+  if (mixture.taught > 0) {
+    const total = weigh(mixture);
+    judge(mixture, log, total);
+  }
+  teachRegression(mixture, subject, log);
+  teachCells(mixture, log, hasPassed);
+  for (let i = 0; i < traits.list.length; i++) noteNumber(traits.list[i]!, reading.numbers[i]!);
+  remember(mixture.recent, log, gathered.title, reading);
+  mixture.taught += 1;
+  if (isTimeToChoose(mixture.taught)) mixture.choice = chooseKeys(mixture.recent, traits);
+}
+
+function isTimeToChoose(taught: number): boolean {
+  return taught >= 512 ? taught % 512 === 0 : taught >= 8 && (taught & (taught - 1)) === 0;
+}
+
+function gather(mixture: Mixture, { title, startedAtMs, metadata }: Subject): void {
+  const { cells, choice, traits, long } = mixture;
+  clearReading(reading);
+  for (const { key, value } of metadata) if (value !== null) readTrait(traits, key, value, reading);
+  const { hashes } = reading;
+  const g = gathered;
+  g.experts = 0;
+  g.used = 0;
+  g.title = hashText(title);
+  const mask = maskTitle(title);
+  g.mask = mask === title ? g.title : hashText(mask);
+
+  addCellOf(cells, CONTEXT.source, SALT.source, 0);
+  addCellOf(long, CONTEXT.longSource, SALT.source, 0);
+  const maskSize = addCellOf(cells, CONTEXT.mask, combine(g.mask, SALT.mask), 0);
+  g.maskSize = maskSize;
+  const titleFrom = g.used;
+  g.titleSize = addCellOf(cells, CONTEXT.title, combine(g.title, SALT.title), 0);
+  readCentre(g.titleSize > 0 ? titleFrom : 0, g.titleSize > 0 ? g.titleSize : g.experts > 0 ? g.sizes[0]! : 0);
+  // Until then both hold the same.
+  if (g.titleSize === CELL_SAMPLES) addCellOf(long, CONTEXT.longTitle, combine(g.title, SALT.title), 0);
+  addCellOf(cells, CONTEXT.passed, combine(g.title, SALT.passed), 0);
+
+  for (let index = 0; index < traits.list.length; index++) {
+    const { withTitle, alone } = traits.list[index]!;
+    for (let slot = 2 * index; slot <= 2 * index + 1; slot++) {
+      const hash = hashes[slot]!;
+      if (hash === 0) continue;
+      const id = CONTEXT.slot + PER_SLOT * slot;
+      if (isTelling(withTitle)) addCellOf(cells, id, combine(g.title, hash), 0);
+      if (!isTelling(alone)) continue;
+      addCellOf(cells, id + 1, combine(SALT.alone, hash), 0);
+      addCellOf(cells, id + 2, combine(SALT.sibling, hash), g.centre);
+    }
+  }
+  for (let i = 0, pair = 0; i < choice.best.length; i++) {
+    for (let j = i + 1; j < choice.best.length; j++, pair++) addCellOf(cells, CONTEXT.pair + pair, joined(SALT.pair, [choice.best[i]!, choice.best[j]!], 2), 0);
+  }
+  for (let length = 3; length <= choice.chain.length; length++) addCellOf(cells, CONTEXT.chain + length - 3, joined(SALT.chain, choice.chain, length), 0);
+  if (choice.common.length > 0) addCellOf(cells, CONTEXT.common, joined(SALT.common, choice.common, choice.common.length), 0);
+  choice.ratios.forEach((index, i) => {
+    const number = reading.numbers[index]!;
+    if (!(number > 0)) return;
+    const { hash } = traits.list[index]!;
+    addCellOf(cells, CONTEXT.ratioTitle + i, combine(combine(g.title, SALT.ratioTitle), hash), Math.log(number));
+    addCellOf(cells, CONTEXT.ratioSource + i, combine(SALT.ratioSource, hash), Math.log(number));
+  });
+  if (traits.list.length > 0) addNeighbours(mixture);
+  readNumbers(traits);
+  g.expected = g.centre + regress(mixture.regression, g.centre, g.last, startedAtMs, g.numbers);
+  addCellOf(cells, CONTEXT.regression, SALT.regression, g.expected);
+}
+
+function joined(salt: number, slots: readonly number[], length: number): number {
+  let sum = salt;
+  for (let i = 0; i < length; i++) {
+    const hash = reading.hashes[slots[i]!]!;
+    sum = (sum + (hash === 0 ? ABSENT + slots[i]! : hash)) | 0;
+  }
+  return combine(combine(gathered.title, salt), sum);
+}
+
+function addCellOf(cells: Cells, id: number, key: number, shift: number): number {
+  const slot = findCell(cells, key);
+  if (slot < 0) return 0;
+  const g = gathered;
+  const size = readCell(cells, slot, g.samples, g.used);
+  if (shift !== 0) for (let i = g.used; i < g.used + size; i++) g.samples[i] = g.samples[i]! + shift;
+  addExpert(id, size);
+  return size;
+}
+
+function addExpert(id: number, size: number): void {
+  const g = gathered;
+  g.ids[g.experts] = id;
+  g.from[g.experts] = g.used;
+  g.sizes[g.experts] = size;
+  g.experts += 1;
+  g.used += size;
+}
+
+/** What the title takes: the median of its samples, and its newest. */
+function readCentre(from: number, size: number): void {
+  const g = gathered;
+  if (size === 0) {
+    g.centre = 0;
+    g.last = 0;
+    return;
+  }
+  const values = sorted.subarray(0, size);
+  for (let i = 0; i < size; i++) values[i] = g.samples[from + i]!;
+  values.sort();
+  g.centre = (values[(size - 1) >> 1]! + values[size >> 1]!) / 2;
+  g.last = g.samples[from]!;
+}
+
+function readNumbers({ list }: Traits): void {
+  const { numbers } = gathered;
+  numbers.fill(Number.NaN);
+  let next = 0;
+  for (let i = 0; i < list.length && next < REGRESSED_NUMBERS; i++) {
+    if (list[i]!.numbers.length > 3) numbers[next++] = reading.numbers[i]!;
+  }
+}
+
+const nearest = { likeness: new Float64Array(CELL_SAMPLES), rows: new Int32Array(CELL_SAMPLES) };
+
+/** The 20 of the newest races most like this one, the most like first; of equals the newest. */
+function addNeighbours({ recent, choice: { weights }, traits: { list } }: Mixture): void {
+  const { hashes } = reading;
+  const { likeness, rows } = nearest;
+  const slots = 2 * list.length;
+  let found = 0;
+  for (let age = 0; age < Math.min(recent.size, NEIGHBOUR_RACES); age++) {
+    const row = rowOf(recent, age);
+    let like = recent.titles[row] === gathered.title ? TITLE_LIKENESS : 0;
+    for (let slot = 0; slot < slots; slot++) {
+      const hash = hashes[slot]!;
+      if (hash !== 0 && recent.hashes[row * SLOTS + slot] === hash) like += weights[slot]!;
+    }
+    if (found === CELL_SAMPLES && like <= likeness[found - 1]!) continue;
+    let at = found < CELL_SAMPLES ? found++ : found - 1;
+    while (at > 0 && likeness[at - 1]! < like) {
+      likeness[at] = likeness[at - 1]!;
+      rows[at] = rows[at - 1]!;
+      at -= 1;
+    }
+    likeness[at] = like;
+    rows[at] = row;
+  }
+  for (let i = 0; i < found; i++) gathered.samples[gathered.used + i] = recent.logs[rows[i]!]!;
+  if (found > 0) addExpert(CONTEXT.neighbours, found);
+}
+
+function bucketOf(size: number): number {
+  if (size >= 15) return 4;
+  if (size >= 6) return 3;
+  return size >= 3 ? 2 : size - 1;
+}
+
+/** Weights of all gathered experts by memory; returns their sum. */
+function weigh({ weights, titles }: Mixture): number {
+  const { experts, ids, sizes, title } = gathered;
+  const own = titles.get(title);
+  let total = 0;
+  for (let e = 0; e < experts; e++) {
+    const bucket = bucketOf(sizes[e]!);
+    const at = ids[e]! * PER_CONTEXT + bucket * 3;
+    const scale = START[bucket]! * Math.exp(PRIOR[ids[e]!]!);
+    for (let m = 0; m < 3; m++) {
+      const weight = scale * Math.exp(learned(weights, at + m) + (own === undefined ? 0 : learned(own, at + m)));
+      expertWeights[3 * e + m] = weight;
+      total += weight;
+    }
+  }
+  return total;
+}
+
+/** Weights beyond the end are those of keys that nothing was learned of yet. */
+function learned(weights: Float32Array, at: number): number {
+  return at < weights.length ? weights[at]! : 0;
+}
+
+/** Moves weights towards the experts, and the kernel towards the widths, that gave the truth a higher density than the mixture did. */
+function judge(mixture: Mixture, log: number, total: number): void {
+  const { experts, ids, sizes, from, samples, title } = gathered;
+  const { kernel } = mixture;
+  const widths = KERNEL_WIDTHS.length;
+  let mixed = DENSITY_FLOOR;
+  ofWidth.fill(0);
+  for (let e = 0; e < experts; e++) {
+    const n = sizes[e]!;
+    const table = tableOf(ids[e]!, n);
+    const [wa, wb, wc] = [expertWeights[3 * e]! / total, expertWeights[3 * e + 1]! / total, expertWeights[3 * e + 2]! / total];
+    let [a, b, c] = [DENSITY_FLOOR, DENSITY_FLOOR, DENSITY_FLOOR];
+    for (let i = 0; i < n; i++) {
+      const away = samples[from[e]! + i]! - log;
+      const [ra, rb, rc] = [table[i]!, table[n + i]!, table[2 * n + i]!];
+      const weight = wa * ra + wb * rb + wc * rc;
+      let density = 0;
+      for (let w = 0; w < widths; w++) {
+        const part = kernel[w]! * kernelDensity(w, away);
+        density += part;
+        ofWidth[w] = ofWidth[w]! + weight * part;
+      }
+      a += ra * density;
+      b += rb * density;
+      c += rc * density;
+    }
+    densities[3 * e] = a;
+    densities[3 * e + 1] = b;
+    densities[3 * e + 2] = c;
+    mixed += wa * (a - DENSITY_FLOOR) + wb * (b - DENSITY_FLOOR) + wc * (c - DENSITY_FLOOR);
+  }
+  mixture.weights = longEnough(mixture.weights, mixture.traits);
+  const own = ownWeights(mixture, title);
+  for (let e = 0; e < experts; e++) {
+    const at = ids[e]! * PER_CONTEXT + bucketOf(sizes[e]!) * 3;
+    for (let m = 0; m < 3; m++) {
+      const gain = Math.min(Math.max(densities[3 * e + m]! / mixed - 1, -1), MOST_GAIN);
+      mixture.weights[at + m] = mixture.weights[at + m]! * (1 - FORGET_SOURCE) + RATE_SOURCE * gain;
+      if (own !== null) own[at + m] = own[at + m]! * (1 - FORGET_TITLE) + RATE_TITLE * gain;
+    }
+  }
+  // One step of expectation maximisation, by a small share.
+  if (gathered.titleSize > 0) {
+    let sum = 0;
+    for (let w = 0; w < widths; w++) {
+      kernel[w] = Math.max(LEAST_WIDTH, kernel[w]! + KERNEL_RATE * (ofWidth[w]! / mixed - kernel[w]!));
+      sum += kernel[w]!;
+    }
+    for (let w = 0; w < widths; w++) kernel[w] = kernel[w]! / sum;
+  }
+}
+
+/** The weights of a title that has come before, those of the title used longest ago leaving. */
+function ownWeights({ titles, traits }: Mixture, title: number): Float32Array | null {
+  if (gathered.titleSize === 0) return null;
+  const own = longEnough(titles.get(title) ?? new Float32Array(0), traits);
+  titles.delete(title);
+  titles.set(title, own);
+  if (titles.size > MOST_WEIGHTED_TITLES) {
+    const [oldest] = titles.keys();
+    titles.delete(oldest!);
+  }
+  return own;
+}
+
+function longEnough(weights: Float32Array, { list }: Traits): Float32Array {
+  const size = (CONTEXT.slot + PER_SLOT * 2 * list.length) * PER_CONTEXT;
+  if (weights.length >= size) return weights;
+  const grown = new Float32Array(size);
+  grown.set(weights);
+  return grown;
+}
+
+function teachRegression({ cells, regression, taught }: Mixture, { startedAtMs }: Subject, log: number): void {
+  const { expected, centre, last, numbers } = gathered;
+  if (taught === 0) return;
+  pushSample(cells, SALT.regression, log - expected, taught);
+  learnRegression(regression, log, centre, last, startedAtMs, numbers);
+}
+
+function teachCells({ cells, long, choice, traits, taught }: Mixture, log: number, hasPassed: boolean): void {
+  const g = gathered;
+  const { hashes, numbers } = reading;
+  const push = (key: number, value: number) => pushSample(cells, key, value, taught);
+  push(SALT.source, log);
+  pushSample(long, SALT.source, log, taught);
+  pushSample(long, combine(g.title, SALT.title), log, taught);
+  push(combine(g.mask, SALT.mask), log);
+  push(combine(g.title, SALT.title), log);
+  if (hasPassed) push(combine(g.title, SALT.passed), log);
+  for (let index = 0; index < traits.list.length; index++) {
+    const { withTitle, alone } = traits.list[index]!;
+    const tells = { withTitle: isTelling(withTitle), alone: isTelling(alone) };
+    for (let slot = 2 * index; slot <= 2 * index + 1; slot++) {
+      const hash = hashes[slot]!;
+      if (hash === 0) continue;
+      const isRaw = slot % 2 === 0;
+      if (tells.withTitle || isSampled(hash)) {
+        const key = combine(g.title, hash);
+        if (isRaw) noteNovelty(withTitle, findCell(cells, key) >= 0);
+        push(key, log);
+      }
+      if (tells.alone || isSampled(hash)) {
+        const key = combine(SALT.alone, hash);
+        if (isRaw) noteNovelty(alone, findCell(cells, key) >= 0);
+        push(key, log);
+        if (g.experts > 0) push(combine(SALT.sibling, hash), log - g.centre);
+      }
+    }
+  }
+  for (let i = 0; i < choice.best.length; i++) {
+    for (let j = i + 1; j < choice.best.length; j++) push(joined(SALT.pair, [choice.best[i]!, choice.best[j]!], 2), log);
+  }
+  for (let length = 3; length <= choice.chain.length; length++) push(joined(SALT.chain, choice.chain, length), log);
+  if (choice.common.length > 0) push(joined(SALT.common, choice.common, choice.common.length), log);
+  for (const index of choice.ratios) {
+    const number = numbers[index]!;
+    if (!(number > 0)) continue;
+    const { hash } = traits.list[index]!;
+    push(combine(combine(g.title, SALT.ratioTitle), hash), log - Math.log(number));
+    push(combine(SALT.ratioSource, hash), log - Math.log(number));
+  }
+}
