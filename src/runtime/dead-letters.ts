@@ -3,6 +3,7 @@ import type { Rejection } from '../errors.ts';
 import type { Headers, LogRecord, NewRecord, RecordLog } from '../ports/record-log.ts';
 import { APPENDED_AT_HEADER } from '../operators/original-time.ts';
 import { partitionOfKey } from '../race/partition.ts';
+import { MAX_RECORD_BYTES, recordBytes } from '../race/record-size.ts';
 
 /** In front of the names of the headers that the refused record had itself. */
 const OWN_HEADER = 'header.';
@@ -10,8 +11,8 @@ const OWN_HEADER = 'header.';
 export const REPLAYED_FROM_HEADER = 'replayed_from';
 /** How long the value was that did not fit any more. */
 const OMITTED_HEADER = 'value_omitted';
-/** Under the log's limit of 900 KB for one append. */
-const MAX_LETTER_BYTES = 890_000;
+/** Room for what a log adds. */
+const MAX_LETTER_BYTES = MAX_RECORD_BYTES - 10_000;
 const MAX_MESSAGE_CHARS = 2_000;
 
 /**
@@ -34,7 +35,7 @@ export function deadLetterRecord(record: LogRecord, rejection: Rejection): NewRe
     ['message', Buffer.from(rejection.message.slice(0, MAX_MESSAGE_CHARS))],
   ];
   const whole: NewRecord = { key: record.key, value: record.value, headers: [...headers, ...record.headers.map(([name, value]) => [OWN_HEADER + name, value] as const)] };
-  if (bytesOf(whole) <= MAX_LETTER_BYTES) return whole;
+  if (recordBytes(whole) <= MAX_LETTER_BYTES) return whole;
   const size = record.value?.length ?? 0;
   return { key: (record.key?.length ?? 0) > MAX_LETTER_BYTES / 2 ? null : record.key, value: null, headers: [...headers, [OMITTED_HEADER, Buffer.from(String(size))]] };
 }
@@ -115,8 +116,4 @@ export async function readLetters(log: RecordLog, from: number | 'earliest', onL
     await reader.close();
   }
   return read;
-}
-
-function bytesOf({ key, value, headers = [] }: NewRecord): number {
-  return headers.reduce((sum, [name, content]) => sum + Buffer.byteLength(name) + content.length, (key?.length ?? 0) + (value?.length ?? 0));
 }
