@@ -33,7 +33,7 @@ export function openSetting(): Setting {
 
 export const RACE_PARTITIONS = partitionCounts.kafka.races;
 
-export function kafkaTopics(): TopicDefinition[] {
+function kafkaTopics(): TopicDefinition[] {
   return topics.map(({ name, partitions, cleanup, retentionMs, minCompactionLagMs }) => ({ name, partitions: partitionCounts.kafka[partitions], cleanup, retentionMs, minCompactionLagMs }));
 }
 

@@ -8,9 +8,9 @@ import { load, type Request } from './http-load.ts';
 import { standardMix } from './mix.ts';
 import type { ServiceProcessOptions } from './processes/service.ts';
 
-const REQUESTS = 9_000;
+const REQUESTS = 6_000;
 const CONNECTIONS = 64;
-const MIX_RACES = 5_000;
+const MIX_RACES = 3_000;
 const LINES = 500;
 
 /** The service as it starts by default, all roles in one process on the embedded log and ClickHouse, over HTTP. */

@@ -57,7 +57,7 @@ function* bareRaces(): Generator<RaceUpdate> {
 
 // What is learned does not count: it is per source, not per race.
 for (const update of fleetUpdates({ seed: 9, races: 300, startMs, spacingMs: 1_000, durationMs: 300_000, idPrefix: 'past' })) take(update);
-for (const race of [...store.values()]) store.delete(race.race_id);
+for (const race of store.values()) store.delete(race.race_id);
 take({ ...emptyUpdate('settles', 'fleet/settled', startMs), state: 'passed', completed_at: startMs });
 store.takeChanges();
 const before = heapBytes();
