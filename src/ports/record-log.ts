@@ -61,7 +61,7 @@ export type Subscription = {
   /** Commits the next offset to read. Rejects when the partition is no longer ours. Idempotent. */
   commit(partition: PartitionId, nextOffset: number, metadata?: string): Promise<void>;
   committed(partition: PartitionId): Promise<CommittedOffset>;
-  /** Partitions held now. */
+  /** Partitions held now, as far as that is sure: none when the log has not confirmed it for a session's time. */
   assigned(): readonly PartitionId[];
   /** Stops delivery, waits for the batches in hand (at most `drainMs`), leaves the group. Idempotent. */
   close(options?: { readonly drainMs?: number }): Promise<void>;

@@ -107,8 +107,11 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
       logger.info({ partitions: partitions.map(({ partition }) => partition) }, 'Partitions taken');
     },
     async onRevoked(partitions: readonly PartitionId[]): Promise<void> {
+      const leaving = partitions.map(({ partition }) => tasks.get(partition));
       for (const { partition } of partitions) drop(partition);
       logger.info({ partitions: partitions.map(({ partition }) => partition) }, 'Partitions given up');
+      // What is on its way must have arrived before they may be restored here again.
+      await Promise.allSettled(leaving.map((task) => task?.drain()));
     },
     async onBatch(batch: RecordBatch): Promise<void> {
       const task = tasks.get(batch.partition);
@@ -128,9 +131,13 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
       waking = false;
     });
   });
+  function isSurelyHeld(partition: number): boolean {
+    return subscription?.assigned().some((id) => id.partition === partition) === true;
+  }
   async function wakeAll(): Promise<void> {
     for (const [partition, task] of tasks) {
-      if (!task.hasDueWakeUps) continue;
+      // No record comes first that would tell of the loss: a process that slept must not speak for what others own.
+      if (!task.hasDueWakeUps || !isSurelyHeld(partition)) continue;
       await task.runWakeUps().catch((error: unknown) => {
         logger.warn({ partition, error: messageOf(error) }, 'Wake-ups could not be sent; trying again');
       });

@@ -25,16 +25,19 @@ export type StartServiceOptions = {
   readonly deadlineMs?: number;
   /** Resolve when /healthz answers, which may be before everything runs; needs `port`. */
   readonly alive?: true;
+  /** Told the pid at once, for whoever wants to kill it before it is ready. */
+  readonly onSpawned?: (pid: number) => void;
 };
 
 /** The whole service in a process of its own, as a user starts it; resolves when /readyz answers 200. */
 export async function startService(env: Readonly<Record<string, string>>, options: StartServiceOptions = {}): Promise<RunningService> {
-  const { port = 0, deadlineMs = 60_000, alive = false } = options;
+  const { port = 0, deadlineMs = 60_000, alive = false, onSpawned } = options;
   const child = spawn(process.execPath, [join(root, 'src/cli/raceline.mjs'), 'up'], {
     cwd: root,
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', RACELINE_PORT: String(port), RACELINE_LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  if (child.pid !== undefined) onSpawned?.(child.pid);
   let logs = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     logs = (logs + text).slice(-200_000);

@@ -31,10 +31,12 @@ export type HoldOptions = {
   readonly maxBatchRecords: number;
   /** Aborted when the subscription begins to close: no new batch is begun. */
   readonly stopping: AbortSignal;
+  /** Resolves when it is sure that the partition is ours, at the latest when `signal` aborts. */
+  readonly confirmed: (signal: AbortSignal) => Promise<void>;
   readonly logger: Logger;
 };
 
-export function holdPartition({ id, handler, maxBatchRecords, stopping, logger }: HoldOptions): HeldPartition {
+export function holdPartition({ id, handler, maxBatchRecords, stopping, confirmed, logger }: HoldOptions): HeldPartition {
   const loss = new AbortController();
   const ended = AbortSignal.any([loss.signal, stopping]);
   const queue = createPartitionQueue();
@@ -51,6 +53,7 @@ export function holdPartition({ id, handler, maxBatchRecords, stopping, logger }
   /** Resolves true when the handler has taken the batch, false when there is no point any more. */
   async function deliverOne(records: readonly LogRecord[]): Promise<boolean> {
     for (const delayMs of growingDelaysMs(10_000)) {
+      await confirmed(ended);
       if (ended.aborted) return false;
       try {
         await handler.onBatch({ topic: id.topic, partition: id.partition, records, endOffset: held.endOffset, signal: loss.signal });

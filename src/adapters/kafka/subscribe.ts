@@ -8,6 +8,7 @@ import { stickyAssigner } from './assigner.ts';
 import { createCommitter, keyOf, lostError, type OffsetToCommit } from './committer.ts';
 import { clientRetry } from './client.ts';
 import { holdPartition, type HeldPartition } from './held-partition.ts';
+import { createMembership } from './membership.ts';
 import {
   DEFAULT_BATCH_RECORDS, DEFAULT_DRAIN_MS, FETCH_BYTES, FETCH_PARTITION_BYTES, FETCH_WAIT_MS, FULL_QUEUE_WAIT_MS, HEARTBEAT_MS,
   METADATA_MAX_AGE_MS, REBALANCE_TIMEOUT_MS, REQUEST_TIMEOUT_MS,
@@ -32,7 +33,14 @@ export type SubscriptionContext = {
 type FetchedBatch = Batch & { readonly fetchedOffset: string };
 
 /** One kafkajs consumer, from its start to its crash or our close. */
-type Session = { readonly consumer: Consumer; commitNow: EachBatchPayload['commitOffsetsIfNecessary'] | null };
+type Session = {
+  readonly consumer: Consumer;
+  commitNow: EachBatchPayload['commitOffsetsIfNecessary'] | null;
+  /** Under which it joined last; '' = it has not yet. */
+  memberId: string;
+  /** Joins begun since the last that succeeded. */
+  joins: number;
+};
 
 /**
  * A group subscription on kafkajs. Resolves when the topics are known and the join is under way, not when it is done.
@@ -48,6 +56,12 @@ type Session = { readonly consumer: Consumer; commitNow: EachBatchPayload['commi
  *   commits go through the batch's own function, which tries once.
  * - it restarts itself after some crashes only: never here, a crashed consumer is replaced.
  * - a batch of nothing but control or compacted records moves its offset without a call: followed by event.
+ * - a member that was thrown out (it slept beyond its session) joins again by itself under another id, and may be given
+ *   what it had before. Others owned it meanwhile: all that was held is lost first, and restored. The same after a join
+ *   that failed half-way, since a generation may have come and gone behind it.
+ *
+ * A member that has heard nothing from its coordinator for a session's time delivers nothing until it has: when it wakes
+ * up, somebody else may own its partitions.
  */
 export async function openSubscription(context: SubscriptionContext, options: SubscribeOptions): Promise<Subscription> {
   const { kafka, prefix, clock, logger } = context;
@@ -61,12 +75,18 @@ export async function openSubscription(context: SubscriptionContext, options: Su
   let session: Session | null = null;
   let closing: Promise<void> | null = null;
 
+  const membership = createMembership({ sessionTimeoutMs: context.sessionTimeoutMs, clock });
+
   const committer = createCommitter({ send: sendCommit, clock, logger });
 
   async function startSession(): Promise<Session> {
+    let joining = (): void => undefined;
     const consumer = kafka.consumer({
       groupId,
-      partitionAssigners: [stickyAssigner(() => [...new Set([...held.values()].map((one) => one.id.partition))])],
+      partitionAssigners: [stickyAssigner(() => {
+        joining();
+        return [...new Set([...held.values()].map((one) => one.id.partition))];
+      })],
       sessionTimeout: context.sessionTimeoutMs,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       heartbeatInterval: HEARTBEAT_MS,
@@ -79,8 +99,21 @@ export async function openSubscription(context: SubscriptionContext, options: Su
       readUncommitted: false,
       retry: { ...clientRetry, restartOnFailure: async () => false },
     });
-    const started: Session = { consumer, commitNow: null };
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => { if (session === started) takeAssignment(started, payload.memberAssignment); });
+    const started: Session = { consumer, commitNow: null, memberId: '', joins: 0 };
+    joining = () => { started.joins += 1; };
+    consumer.on(consumer.events.HEARTBEAT, () => { if (session === started) membership.confirm(); });
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      const wasMember = started.joins <= 1 && payload.memberId === started.memberId;
+      started.joins = 0;
+      started.memberId = payload.memberId;
+      if (session !== started) return;
+      if (!wasMember && held.size > 0) {
+        logger.warn({ groupId, held: held.size }, 'This member was out of its group for a while: what it held is restored');
+        lose([...held.values()]);
+      }
+      takeAssignment(started, payload.memberAssignment);
+      membership.confirm();
+    });
     consumer.on(consumer.events.START_BATCH_PROCESS, ({ payload }) => {
       if (payload.batchSize === 0) skipTo(payload.topic, payload.partition, Number(payload.lastOffset) + 1);
     });
@@ -141,7 +174,7 @@ export async function openSubscription(context: SubscriptionContext, options: Su
     const fresh: HeldPartition[] = [];
     for (const [key, id] of wanted) {
       if (held.has(key)) continue;
-      const one = holdPartition({ id, handler, maxBatchRecords, stopping: stopping.signal, logger });
+      const one = holdPartition({ id, handler, maxBatchRecords, stopping: stopping.signal, confirmed: membership.confirmed, logger });
       held.set(key, one);
       fresh.push(one);
     }
@@ -342,7 +375,7 @@ export async function openSubscription(context: SubscriptionContext, options: Su
     async committed(id) {
       return (await context.committedOf(group, id.topic))[id.partition] ?? { offset: null, metadata: '' };
     },
-    assigned: () => [...held.values()].map((one) => one.id),
+    assigned: () => (membership.isConfirmed() ? [...held.values()].map((one) => one.id) : []),
     async close({ drainMs = DEFAULT_DRAIN_MS } = {}) {
       // Closed within the same turn as it was opened: it never ran.
       if (session === null && !stopping.signal.aborted) session = first;

@@ -13,6 +13,9 @@ export type KafkaCluster = {
   /** Leadership is handed over first. */
   shutDown(nodeId: number): Promise<void>;
   restart(nodeId: number): Promise<void>;
+  pid(nodeId: number): number;
+  /** Resolves when the node's process has ended by itself or otherwise. */
+  exited(nodeId: number): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -71,6 +74,8 @@ export async function startKafka({ brokers, settings = () => ({}), scramUsers = 
     kill: async (nodeId) => { await find(nodeId).jvm?.kill('SIGKILL'); },
     shutDown: async (nodeId) => { await find(nodeId).jvm?.kill('SIGTERM'); },
     restart: (nodeId) => launch(find(nodeId)),
+    pid: (nodeId) => find(nodeId).jvm?.pid ?? 0,
+    exited: async (nodeId) => { await find(nodeId).jvm?.exited; },
     stop,
   };
 }
