@@ -36,7 +36,7 @@ export function requireTokens(app: App, tokens: Tokens): void {
 }
 
 /** Authorization: Bearer or Basic (the password), X-ClickHouse-Key, or the subprotocol of a WebSocket. */
-export function tokenIn(headers: IncomingHttpHeaders): string | null {
+function tokenIn(headers: IncomingHttpHeaders): string | null {
   const [scheme = '', value = ''] = (headers.authorization ?? '').split(' ');
   if (scheme.toLowerCase() === 'bearer' && value !== '') return value;
   if (scheme.toLowerCase() === 'basic' && value !== '') {

@@ -121,8 +121,8 @@ function etaKindOf(findings: Findings, value: unknown): EtaKind | null {
 
 function numberIn(findings: Findings, value: unknown, field: string, max: number, code: RejectionCode): number | null {
   if (value == null) return null;
-  // NaN fails both comparisons.
-  if (typeof value === 'number' && value >= 0 && value <= max) return value;
+  // NaN fails both comparisons. -0 becomes 0, as it does where it is stored.
+  if (typeof value === 'number' && value >= 0 && value <= max) return value + 0;
   return refuse(findings, code, `${field} must be a number in 0..${max}, got ${shown(value)}`);
 }
 
@@ -207,7 +207,7 @@ function stageStateOf(findings: Findings, value: unknown): StageState {
 
 function seqOf(findings: Findings, value: unknown): number | null {
   if (value == null) return null;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_SEQ) return value;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_SEQ) return value + 0;
   return refuse(findings, 'stage_invalid', `stage.seq must be a whole number in 0..${MAX_SEQ}, got ${shown(value)}`);
 }
 

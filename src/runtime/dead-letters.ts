@@ -8,7 +8,7 @@ import { MAX_RECORD_BYTES, recordBytes } from '../race/record-size.ts';
 /** In front of the names of the headers that the refused record had itself. */
 const OWN_HEADER = 'header.';
 /** Where a replayed record came from: `dead-letters/0@7`. */
-export const REPLAYED_FROM_HEADER = 'replayed_from';
+const REPLAYED_FROM_HEADER = 'replayed_from';
 /** How long the value was that did not fit any more. */
 const OMITTED_HEADER = 'value_omitted';
 /** Room for what a log adds. */

@@ -217,3 +217,8 @@ describe('normalizeUpdate() for any JSON', () => {
     }), { numRuns: 2000 });
   });
 });
+
+test('-0 is taken for 0, which is what is stored: state in memory and state restored must be equal', () => {
+  const result = normalizeUpdate({ race_id: 'r', source: 's', progress: -0, eta_sec: -0, stage: { name: 'a', state: 'running', seq: -0 } }, 1_772_366_400_000);
+  expect(result).toMatchObject({ update: { progress: 0, eta_sec: 0, stage: { seq: 0 } } });
+});
