@@ -51,7 +51,8 @@ function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display
   if (race.started_at === null) return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec);
   const ageSec = (nowMs - race.started_at) / 1000;
   if (ageSec >= published.eta_sec) return movedSec > Math.max(LEAST_OVERDUE_SEC, OVERDUE_OF_AGE * ageSec);
-  return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec - ageSec);
+  const remainingSec = forecast.etaSec - ageSec;
+  return Math.abs(movedSec) > (cause.reason === 'rate_change' ? stageToleranceSec(remainingSec) : moveToleranceSec(forecast, remainingSec));
 }
 
 /** A race that turns stuck says so, whatever made someone look. */
