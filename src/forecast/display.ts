@@ -19,6 +19,11 @@ export function moveToleranceSec(forecast: Forecast, remainingSec: number): numb
   return Math.max(LEAST_MOVE_SEC, MOVE_OF_REMAINING * Math.max(0, remainingSec), MOVE_OF_IQR * (forecast.p75Sec - forecast.p25Sec));
 }
 
+/** The same when a stage began or ended, which tells more than time passing: without the share of the interquartile range. */
+export function stageToleranceSec(remainingSec: number): number {
+  return Math.max(LEAST_MOVE_SEC, MOVE_OF_REMAINING * Math.max(0, remainingSec));
+}
+
 /**
  * What a screen should show: a finish that holds still while the forecast stays near it, moves earlier at once, and
  * later by steps that are never more than one update interval behind.

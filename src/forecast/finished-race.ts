@@ -45,10 +45,18 @@ export function stageFacts(race: RaceState, stages: readonly Stage[], nextOrigin
     if (startedAt > completed_at) return [];
     return [{
       race_id: race.race_id, title: race.title, stage: stage.name, occurrence: stage.occurrence, previous_stage: previous === null ? '' : stageKey(previous),
-      started_at: startedAt, completed_at, elapsed_sec: (completed_at - raceStartedAt) / 1000, planned_sec: stage.planned_sec,
+      started_at: startedAt, completed_at, elapsed_sec: (completed_at - raceStartedAt) / 1000,
+      ...legBefore(race, previous, raceStartedAt), planned_sec: stage.planned_sec,
     }];
   });
   return facts.length === 0 ? null : { origin: nextOrigin(), source: race.source, facts };
+}
+
+/** When the stage before ended, and how long after the one before it. */
+function legBefore(race: RaceState, previous: Stage | null, raceStartedAt: number): Pick<StageFact, 'previous_elapsed_sec' | 'previous_leg_sec'> {
+  const endedAt = previous?.completed_at ?? raceStartedAt;
+  const beganAt = previous === null ? raceStartedAt : stageBefore(race, { ...previous, started_at: null }, endedAt)?.completed_at ?? raceStartedAt;
+  return { previous_elapsed_sec: Math.max(0, (endedAt - raceStartedAt) / 1000), previous_leg_sec: Math.max(0, (endedAt - beganAt) / 1000) };
 }
 
 /** The stage that ended last before (or as) this one began; without a start, before it ended. */

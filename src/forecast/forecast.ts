@@ -6,6 +6,7 @@ import { LEAST_PROGRESS } from './learn.ts';
 import { milestonesOf } from './milestones.ts';
 import type { SourceModel } from './model.ts';
 import { placeOf, type Place } from './stages.ts';
+import { distanceKm, markOf } from './chains.ts';
 import { voicesOf } from './voices.ts';
 
 /** What elapsed / progress and a producer's own estimate are off by until their record says otherwise, in log duration. */
@@ -74,7 +75,8 @@ function totalOf(model: SourceModel | undefined, race: RaceState, place: Place |
 
 /** What earlier races did from the present state on, each voice as far as it is to be believed. */
 function withStage(opinion: Opinion, model: SourceModel, race: RaceState, place: Place, elapsedSec: number, base: Base): Opinion {
-  const voices = voicesOf(model, race.title, place, elapsedSec, opinion.distribution, quantile(base.distribution, 0.5));
+  const mark = markOf(race.stages, race.started_at!, race.started_at! + 1000 * elapsedSec);
+  const voices = voicesOf(model, race.title, place, elapsedSec, mark, distanceKm(race.metadata.map(({ key, value }) => [key, value] as const)), opinion.distribution, 1 - massBelow(base.distribution, elapsedSec), quantile(base.distribution, 0.5));
   if (voices.length === 1) return opinion;
   return { distribution: mix(voices), basis: voices[0]!.weight < 0.5 ? 'stage' : opinion.basis };
 }

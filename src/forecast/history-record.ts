@@ -47,6 +47,9 @@ export type StageFact = {
   started_at: number; completed_at: number;
   /** Age of the race when the stage ended. */
   elapsed_sec: number;
+  /** Age of the race when the stage before ended, and how long that was after the one before it. */
+  previous_elapsed_sec: number;
+  previous_leg_sec: number;
   planned_sec: number | null;
 };
 

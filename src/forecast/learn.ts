@@ -1,3 +1,4 @@
+import { learnLastLeg, learnLeg } from './chains.ts';
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
 import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
 import { quantile } from './distribution.ts';
@@ -53,6 +54,8 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
   if (expected !== null) judgeVoices(model, race, transitions, expected);
   learnMixture(model.mixture, subject, sec, outcome === 'passed');
   model.taught += 1;
+  model.finishes.push({ startedAtMs: race.started_at, completedAtMs: race.completed_at });
+  if (model.finishes.length > LIMITS.finishes) model.finishes.shift();
   learnCourse(model, known, race, transitions, expected === null ? sec : quantile(expected, 0.5));
 }
 
@@ -120,6 +123,7 @@ function learnCourse(model: SourceModel, known: TitleModel, race: FinishedRace, 
       pushRow(touch(model.states, contextKey(context, transition.state), LIMITS.states, () => createRing(VISIT.width, LIMITS.visits)), row);
     }
   });
+  if (race.outcome === 'passed') learnLastLeg(model, race);
   if (race.outcome === 'passed') known.order = orderOf(transitions);
 }
 
@@ -130,6 +134,7 @@ function orderOf(transitions: readonly Transition[]): string[] {
 
 function learnLegs(model: SourceModel, { facts }: StageFacts): void {
   for (const fact of facts) {
+    learnLeg(model, fact);
     const sec = (fact.completed_at - fact.started_at) / 1000;
     if (!(sec >= 0) || !(fact.elapsed_sec >= 0)) continue;
     const key = contextKey(fact.title, stageKey({ name: fact.stage, occurrence: fact.occurrence }));

@@ -1,4 +1,5 @@
 import { assert } from '../errors.ts';
+import { LINK_NUMBERS, type Link } from './chains.ts';
 import { createMixture, type Mixture } from './mixture.ts';
 import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
 import { createRing, type Ring } from './ring.ts';
@@ -14,13 +15,16 @@ export const VISIT = { ordinal: 0, entrySec: 1, sojournSec: 2, remainingSec: 3, 
 export const LEG = { sec: 0, endSec: 1, width: 2 } as const;
 
 /** Limits that, with those of the mixture (some 12 MB), bound a model to about 30 MB, whatever a source does. The least recently taught goes first. */
-export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, legs: 4_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50 } as const;
+export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, chains: 4_000, legs: 4_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50, finishes: 20 } as const;
 
-/** Weights of the voices in one state: five of support for each of six voices. */
-export const VOICE_WEIGHTS = 30;
+/** Voices that may speak in a state (voices.ts), each with a weight. */
+export const VOICES = 5;
 
 /** How far off something has been: the mean |log ratio| to the truth, newest counting most, of `count` cases. */
 export type Track = { count: number; error: number };
+
+/** When a race began and ended, epoch ms. */
+export type Finish = { readonly startedAtMs: number; readonly completedAtMs: number };
 
 export type TitleModel = {
   readonly durations: Ring;
@@ -46,6 +50,8 @@ export type SourceModel = {
   stale: number;
   /** Versions of the cluster model in each stage of a rollout; null = none. */
   versions: { shadow: string | null; canary: string | null; active: string | null; canaryShare: number };
+  /** The newest 20 races that taught, oldest first: who learns from whom. */
+  readonly finishes: Finish[];
   readonly durations: Ring;
   readonly titles: Map<string, TitleModel>;
   /** What is forecast from at submission. */
@@ -54,16 +60,18 @@ export type SourceModel = {
   readonly states: Map<string, Ring>;
   /** How far each voice is believed in a state, by its context key; '' = anywhere. */
   readonly voices: Map<string, Float32Array>;
+  /** What follows a stage, by `contextKey(title, stage)`; the stage '' is the start, the title '' any. */
+  readonly chains: Map<string, Link>;
   /** Legs by `contextKey(title, stage)`. */
   readonly legs: Map<string, Ring>;
 };
 
 export function createSourceModel(source: string): SourceModel {
   return {
-    source, taught: 0, stale: 0,
+    source, taught: 0, stale: 0, finishes: [],
     versions: { shadow: null, canary: null, active: null, canaryShare: 0 },
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
-    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), legs: new Map(),
+    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(),
   };
 }
 
@@ -99,22 +107,24 @@ const FORMAT = 2;
  */
 export function encodeModel(model: SourceModel): Uint8Array {
   const mixture = storeMixture(model.mixture);
+  const columns = [...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...mixture.columns];
   const rings: Ring[] = [model.durations];
   const put = (ring: Ring) => {
     rings.push(ring);
     return ring.size;
   };
   const header = new TextEncoder().encode(JSON.stringify({
-    format: FORMAT, source: model.source, taught: model.taught, stale: model.stale, durations: model.durations.size,
+    format: FORMAT, source: model.source, taught: model.taught, stale: model.stale, finishes: model.finishes.map(({ startedAtMs, completedAtMs }) => [startedAtMs, completedAtMs]), durations: model.durations.size,
     versions: [model.versions.shadow, model.versions.canary, model.versions.active, model.versions.canaryShare],
     titles: Array.from(model.titles, ([title, t]) => [title, put(t.durations), t.order, t.linear.count, t.linear.error, t.history.count, t.history.error, t.suspects, t.suspectEndedAtMs]),
     states: Array.from(model.states, ([key, ring]) => [key, put(ring)]),
     legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
     voices: [...model.voices.keys()],
+    chains: Array.from(model.chains, ([key, { next }]) => [key, next]),
     mixture: mixture.header,
   }));
   const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
-  const bytes = new Uint8Array(4 + header.length + cells * 4 + mixture.columns.reduce((sum, { byteLength }) => sum + byteLength, 0) + 4 * VOICE_WEIGHTS * model.voices.size);
+  const bytes = new Uint8Array(4 + header.length + cells * 4 + columns.reduce((sum, { byteLength }) => sum + byteLength, 0));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, header.length, true);
   bytes.set(header, 4);
@@ -123,7 +133,7 @@ export function encodeModel(model: SourceModel): Uint8Array {
     for (let i = 0; i < ring.size * ring.width; i++, at += 4) view.setFloat32(at, ring.values[i]!, true);
   }
   // Every machine that Node runs on, but mainframes, keeps its numbers in little endian.
-  for (const column of [...model.voices.values(), ...mixture.columns]) {
+  for (const column of columns) {
     bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
     at += column.byteLength;
   }
@@ -131,11 +141,12 @@ export function encodeModel(model: SourceModel): Uint8Array {
 }
 
 type Header = {
-  format: number; source: string; taught: number; stale: number; durations: number;
+  format: number; source: string; taught: number; stale: number; finishes: [number, number][]; durations: number;
   versions: [string | null, string | null, string | null, number];
   titles: [string, number, string[], number, number, number, number, number, number][];
   states: [string, number][]; legs: [string, number][];
   voices: string[];
+  chains: [string, string][];
   mixture: MixtureHeader;
 };
 
@@ -154,6 +165,7 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   const model = createSourceModel(header.source);
   model.taught = header.taught;
   model.stale = header.stale;
+  for (const [startedAtMs, completedAtMs] of header.finishes) model.finishes.push({ startedAtMs, completedAtMs });
   const [shadow, canary, active, canaryShare] = header.versions;
   model.versions = { shadow, canary, active, canaryShare };
   take(model.durations, header.durations);
@@ -173,7 +185,8 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
     at += length;
     return column.buffer;
   };
-  for (const key of header.voices) model.voices.set(key, new Float32Array(takeBytes(4 * VOICE_WEIGHTS)));
+  for (const key of header.voices) model.voices.set(key, new Float32Array(takeBytes(4 * VOICES)));
+  for (const [key, next] of header.chains) model.chains.set(key, { next, numbers: new Float64Array(takeBytes(8 * LINK_NUMBERS)) });
   model.mixture = restoreMixture(header.mixture, takeBytes);
   assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);
   return model;

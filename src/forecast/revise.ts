@@ -3,10 +3,12 @@ import { currentMetadata } from '../race/metadata.ts';
 import { predictProgress, updateIntervalHintSec } from '../race/progress.ts';
 import { isFinished, SHOWN_REVISIONS, type Basis, type Checkpoint, type Display, type Published, type RaceState, type Reason } from '../race/state.ts';
 import { withCheckpoint } from './checkpoints.ts';
-import { moveToleranceSec, nextDisplay } from './display.ts';
+import { moveToleranceSec, nextDisplay, stageToleranceSec } from './display.ts';
 import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
 import type { Forecast } from './forecast.ts';
 import { milestonesOf } from './milestones.ts';
+
+const STAGE_REASONS: ReadonlySet<Reason> = new Set(['stage_started', 'stage_done', 'passage']);
 
 /** What made someone look at the race. `significant`: worth publishing however little the ETA moves. */
 export type Cause = { readonly reason: Reason; readonly significant: boolean; readonly eventAtMs: number };
@@ -19,7 +21,7 @@ const OVERDUE_OF_AGE = 0.05;
 
 /**
  * Decides whether a forecast is worth publishing and, if so, gives the revision and the race that remembers it.
- * Published are: the first revision, state and stage changes, a finish that moved beyond the tolerance (5 s, 5 % of
+ * Published are: the first revision, state changes, stages that moved the finish by 5 s and 5 % of what remains, a finish that moved beyond the tolerance (5 s, 5 % of
  * what remains, half the interquartile range: the largest), one that has passed, a change of what is displayed; once,
  * the end. null = nothing worth saying. Does not change `race`.
  * @param forecast null = none could be made: then the ETA is unknown, and said so once.
@@ -40,12 +42,18 @@ function reviseRunning(race: RaceState, forecast: Forecast, cause: Cause, option
 
 function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display, cause: Cause, nowMs: number): boolean {
   const { published } = race;
-  if (published === null || cause.significant || display.state !== race.display.state) return true;
+  if (published === null || display.state !== race.display.state) return true;
   const movedSec = forecast.etaSec - published.eta_sec;
+  if (cause.significant) {
+    if (!STAGE_REASONS.has(cause.reason) || race.started_at === null) return true;
+    // A stage that went as expected is not news: on a bus there are ninety.
+    return Math.abs(movedSec) > stageToleranceSec(published.eta_sec - (nowMs - race.started_at) / 1000);
+  }
   if (race.started_at === null) return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec);
   const ageSec = (nowMs - race.started_at) / 1000;
   if (ageSec >= published.eta_sec) return movedSec > Math.max(LEAST_OVERDUE_SEC, OVERDUE_OF_AGE * ageSec);
-  return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec - ageSec);
+  const remainingSec = forecast.etaSec - ageSec;
+  return Math.abs(movedSec) > (cause.reason === 'rate_change' ? stageToleranceSec(remainingSec) : moveToleranceSec(forecast, remainingSec));
 }
 
 /** A race that turns stuck says so, whatever made someone look. */

@@ -14,6 +14,10 @@ export type WakeDecision = 'reforecast-overdue' | 'reforecast-progress' | 'aband
 const LEAST_OVERDUE_MS = 5_000;
 /** Looks at an overdue race come at growing intervals: a tenth of its age. 1 s to 1 year is some 150 looks. */
 const OVERDUE_GROWTH = 0.1;
+/** A race on its way is looked at when this share of what remains has passed, and of its age: some five looks. Chosen, not tuned. */
+const REFRESH_OF_REMAINING = 0.25;
+const REFRESH_OF_AGE = 0.1;
+const LEAST_REFRESH_MS = 5_000;
 /** A report is missing when three usual intervals have passed. */
 const MISSED_INTERVALS = 3;
 
@@ -24,6 +28,7 @@ export function nextWakeAtMs(race: RaceState, { finishedTtlMs, nowMs = -Infinity
   return Math.min(
     Math.max(silenceEndsAtMs(race), nowMs),
     Math.max(overdueAtMs(race), nowMs === -Infinity ? nowMs : nowMs + overdueStepMs(race, nowMs)),
+    refreshAtMs(race, nowMs),
     // One look a report: if it has been due already, it has been taken.
     progressAtMs > nowMs ? progressAtMs : Infinity,
   );
@@ -35,7 +40,8 @@ export function decideWake(race: RaceState, nowMs: number, { finishedTtlMs }: Wa
   if (silentTooLong(race, p90SecOf(race), nowMs)) return 'abandon';
   if (nowMs >= overdueAtMs(race)) return 'reforecast-overdue';
   const progressAtMs = promisedAtMs(race);
-  return nowMs >= progressAtMs && (race.wake_at === null || race.wake_at <= progressAtMs) ? 'reforecast-progress' : 'wait';
+  if (nowMs >= progressAtMs && (race.wake_at === null || race.wake_at <= progressAtMs)) return 'reforecast-progress';
+  return race.wake_at !== null && race.wake_at <= nowMs && nowMs < finishAtMs(race) ? 'reforecast-progress' : 'wait';
 }
 
 function expiryAtMs(race: RaceState, finishedTtlMs: number): number {
@@ -63,6 +69,21 @@ function overdueAtMs({ published, started_at }: RaceState): number {
   const ageMs = published.issued_at - started_at;
   // A finish published a moment before its time must not wake at once again.
   return Math.max(finishAtMs, ageMs > 0 ? published.issued_at + Math.max(LEAST_OVERDUE_MS, Math.ceil(OVERDUE_GROWTH * ageMs)) : finishAtMs);
+}
+
+/** A finish that was published, epoch ms; none = -Infinity. */
+function finishAtMs({ published, started_at, state }: RaceState): number {
+  return published === null || started_at === null || state !== 'running' ? -Infinity : Math.ceil(started_at + 1000 * published.eta_sec);
+}
+
+/** The age tells, too, that a race is not of the short kind: it is looked at on its way, in ever smaller steps. */
+function refreshAtMs(race: RaceState, nowMs: number): number {
+  const { published, started_at } = race;
+  if (published === null || started_at === null) return Infinity;
+  const fromMs = Math.max(nowMs, published.issued_at);
+  const finishMs = finishAtMs(race);
+  const atMs = fromMs + Math.ceil(Math.max(LEAST_REFRESH_MS, REFRESH_OF_REMAINING * (finishMs - fromMs), REFRESH_OF_AGE * (fromMs - started_at)));
+  return atMs < finishMs ? atMs : Infinity;
 }
 
 function overdueStepMs(race: RaceState, nowMs: number): number {

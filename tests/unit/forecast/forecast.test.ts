@@ -202,7 +202,7 @@ describe('milestones', () => {
 
   test('races still running teach the leg that is under way', () => {
     const live = createSourceModel('ci/acme');
-    learn(live, { kind: 'StageFacts', value: { origin: { epoch: 0, partition: 0, offset: 0, index: 0 }, source: 'ci/acme', facts: [1, 2, 3].map((i) => ({ race_id: `x${i}`, title: 'build', stage: 'a', occurrence: 1, previous_stage: '', started_at: START, completed_at: at(300), elapsed_sec: 300, planned_sec: null })) } });
+    learn(live, { kind: 'StageFacts', value: { origin: { epoch: 0, partition: 0, offset: 0, index: 0 }, source: 'ci/acme', facts: [1, 2, 3].map((i) => ({ race_id: `x${i}`, title: 'build', stage: 'a', occurrence: 1, previous_stage: '', started_at: START, completed_at: at(300), elapsed_sec: 300, previous_elapsed_sec: 0, previous_leg_sec: 0, planned_sec: null })) } });
     const [a] = forecastRace(live, raceOf({ stages: [stageOf('a', START, null)] }), at(5)).milestones;
     expect(Math.abs(a!.eta_at! - at(300))).toBeLessThan(20_000);
   });

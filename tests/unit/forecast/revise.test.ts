@@ -38,8 +38,11 @@ describe('revise() decides what is worth publishing', () => {
     expect(revise(told(), forecastOf(etaSec, spread), cause(nowSec), options(nowSec)) !== null).toBe(isPublished);
   });
 
-  test('a state or stage change always is, with its reason', () => {
-    expect(revise(told(), forecastOf(600), cause(50, { reason: 'stage_done', significant: true }), options(50))?.eta).toMatchObject({ revision: 2, reason: 'stage_done', previous_eta_sec: 600 });
+  test('a state change always is, a stage when it moved the finish by 5 s and 5 % of what remains', () => {
+    const stage = (etaSec: number) => revise(told(), forecastOf(etaSec), cause(50, { reason: 'stage_done', significant: true }), options(50));
+    expect(revise(told(), forecastOf(600), cause(50, { reason: 'started', significant: true }), options(50))?.eta).toMatchObject({ revision: 2, reason: 'started', previous_eta_sec: 600 });
+    expect(stage(625)).toBeNull();
+    expect(stage(630)?.eta).toMatchObject({ revision: 2, reason: 'stage_done', previous_eta_sec: 600 });
   });
 
   test('a finish that has passed is told anew once it is later by a twentieth of the age', () => {

@@ -20,7 +20,7 @@ const checkpoint = (elapsedSec: number, p90Sec: number): Checkpoint => ({ ...pub
 
 describe('nextWakeAtMs()', () => {
   test.each<[string, Partial<RaceState>, number]>([
-    ['when its published finish has passed', { published: published(600) }, 600],
+    ['on its way: when a quarter of what remains has passed', { published: published(600) }, 150],
     ['overdue: after a tenth of its age', { published: published(1010, 1000) }, 1100],
     ['overdue and young: after 5 s', { published: published(21, 20) }, 25],
     ['silent: after a day', {}, DAY_SEC + 0.001],
@@ -47,13 +47,15 @@ describe('nextWakeAtMs()', () => {
   test('never lies in the past, and after a look at an overdue race a step ahead', () => {
     const late = raceOf({ published: published(600) });
     expect(nextWakeAtMs(late, { ...TTL, nowMs: at(2000) })).toBe(at(2200));
-    expect(nextWakeAtMs(late, { ...TTL, nowMs: at(100) })).toBe(at(600));
+    expect(nextWakeAtMs(late, { ...TTL, nowMs: at(100) })).toBe(at(225));
+    expect(nextWakeAtMs(late, { ...TTL, nowMs: at(580) })).toBe(at(600));
   });
 });
 
 describe('decideWake()', () => {
   test.each<[string, Partial<RaceState>, number, string]>([
     ['before anything is due', { published: published(600) }, 599, 'wait'],
+    ['when a look on its way is due', { published: published(600), wake_at: at(150) }, 150, 'reforecast-progress'],
     ['when the published finish has passed', { published: published(600) }, 600, 'reforecast-overdue'],
     ['when a promised report is missing', { published: published(600), progress_points: [{ at: START, progress: 20 }] }, 30, 'reforecast-progress'],
     ['when a report promised by a learned interval is missing', { published: published(600), progress_points: [{ at: START, progress: 20 }], gap_count: 20, gap_mean_sec: 2.0005, wake_at: START + 6_002 }, 6.002, 'reforecast-progress'],

@@ -100,7 +100,7 @@ const finishedStage = {
 const stageFacts = { origin: 'record', source: 'string', facts: 'record[]' } as const satisfies FieldsOf<StageFacts>;
 const stageFact = {
   race_id: 'string', title: 'string', stage: 'string', occurrence: 'number', previous_stage: 'string', started_at: 'number', completed_at: 'number',
-  elapsed_sec: 'number', planned_sec: 'number?',
+  elapsed_sec: 'number', previous_elapsed_sec: 'number', previous_leg_sec: 'number', planned_sec: 'number?',
 } as const satisfies FieldsOf<StageFact>;
 const modelSwap = {
   source: 'string', version: 'string', stage: 'enum', share: 'number', previous: 'string?', at: 'number',
