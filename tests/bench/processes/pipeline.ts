@@ -42,7 +42,7 @@ const count = createMeter(from, to, (stretch) => tellParent({ ...stretch, revisi
 let revisions = 0;
 let done = 0;
 let reported = 0;
-const learner = await runLearner({ log, codec, clock, logger: quietLogger, onFolded: metrics.onHistory });
+const learner = await runLearner({ log, codec, clock, logger: quietLogger });
 const readSoFar = new Map<number, number>();
 let pipeline: Pipeline | null = null;
 pipeline = await runPipeline({
@@ -63,6 +63,6 @@ pipeline = await runPipeline({
     },
   },
 });
-metrics.observePipeline(pipeline);
+metrics.observe({ pipeline });
 process.once('disconnect', () => process.exit(0));
 tellParent({ ready: true });
