@@ -12,8 +12,9 @@ export type Distribution = {
 };
 
 /**
- * Widths in log duration and weights of the kernel: sharp repeats, ordinary spread, surprises. Widths as measured best on
- * CI, HPC and bus histories; the weights are those whose P10-P90 held 80 to 90 % on the first 40 % of them.
+ * Widths in log duration and first weights of the kernel: equal repeats, like repeats, ordinary spread, surprises. The
+ * mixture learns the weights of a source (mixture.ts); these are for the rest, and held P10-P90 at 80 to 90 % on the
+ * first 40 % of CI, HPC and bus histories.
  */
 export const KERNEL_WIDTHS = [0.015, 0.04, 0.15, 0.6];
 const KERNEL_WEIGHTS = [0.1, 0.55, 0.3, 0.05];

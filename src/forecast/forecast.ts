@@ -40,7 +40,7 @@ export type Forecast = {
 /**
  * Forecasts a race from what is learned of its source, as of an instant. Pure; reads nothing of the race that came
  * after asOfMs but late facts. Before the start the elapsed time is 0, afterwards every quantile is beyond it.
- * Cost: about 40 µs at submission.
+ * Cost: 40 µs at submission, 70 with 20 metadata keys; during life some 100 to 300, by the voices that speak.
  */
 export function forecastRace(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
