@@ -118,7 +118,7 @@ describe.skipIf(whyNoEngines() !== null)('bad input to a running service on Kafk
 
     const one = start(['dead-letters', 'ls', '--code', 'progress_out_of_range', '--server', service.url]);
     expect(await one.ended).toBe(0);
-    expect(one.output.stdout).toMatch(/^\S+ race-updates\/\d@\d+ progress_out_of_range rubbish: .*0\.\.100.*140\n$/);
+    expect(one.output.stdout).toMatch(/^\d+ \S+ race-updates\/\d@\d+ progress_out_of_range rubbish: .*0\.\.100.*140\n$/);
 
     await waitUntil('the totals are in ClickHouse', async () => (await totalsOf(service.url)).applied === good.length + 1);
     const totals = await totalsOf(service.url);
