@@ -42,6 +42,8 @@ describe('a service whose ClickHouse fails', { timeout: 240_000 }, () => {
   test.each(outages)('ClickHouse shall %s for %i ms', async (behaviour, ms) => {
     const { seen } = await campaign.endure({
       name: `ClickHouse: ${behaviour.replaceAll('-', ' ')} for ${ms / 1_000} s`,
+      load: isLong ? { liveSpanMs: ms, liveRaces: 200, historyRaces: 200 } : {},
+      after: isLong ? 0.03 : 0.15,
       async act({ etaOfNewRaces }) {
         await server.behave(behaviour);
         const before = await failures();

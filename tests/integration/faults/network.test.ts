@@ -18,6 +18,7 @@ const forMs = async (link: TcpProxy, state: Parameters<TcpProxy['become']>[0], m
   link.become({ kind: 'open' });
 };
 const [delayedMs, cutMs] = isLong ? [20_000, 40_000] : [2_000, 2_500];
+const load = isLong ? { liveSpanMs: 45_000, liveRaces: 300, historyRaces: 300 } : {};
 
 const linkFaults: readonly LinkFault[] = [
   {
@@ -110,7 +111,7 @@ describe.skipIf(whyNoEngines() !== null)('a service whose network fails', { time
     test.each(linkFaults)(`the link to ${name} is $what`, async ({ what, act }) => {
       const link = links[index];
       expect(link).toBeDefined();
-      await campaign.endure({ name: `Link to ${name}: ${what}`, act: () => act(link!) });
+      await campaign.endure({ name: `Link to ${name}: ${what}`, load, after: isLong ? 0.03 : 0.15, act: () => act(link!) });
     });
   }
 });

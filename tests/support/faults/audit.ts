@@ -9,6 +9,8 @@ export type Ledger = {
   repeated: number;
   /** Updates that were sent on purpose and must end in dead-letters. */
   refused: number;
+  /** Orders to forget a race. */
+  forgotten: number;
   /** Races in all, and markers among them. */
   readonly told: Map<string, string>;
   markers: number;
@@ -16,7 +18,7 @@ export type Ledger = {
 };
 
 export function emptyLedger(): Ledger {
-  return { updates: 0, resent: 0, repeated: 0, refused: 0, told: new Map(), markers: 0, live: new Set() };
+  return { updates: 0, resent: 0, repeated: 0, refused: 0, forgotten: 0, told: new Map(), markers: 0, live: new Set() };
 }
 
 export function enter(ledger: Ledger, load: Load, fed: Fed): void {
@@ -77,14 +79,15 @@ export async function audit(url: string, ledger: Ledger, partitions: number, end
   const [totals] = await query<Record<keyof Totals, string>>(url, `SELECT sum(read) AS read, sum(applied) AS applied, sum(late) AS late, sum(duplicate) AS duplicate,
     sum(forgotten) AS forgotten, sum(rejected) AS rejected, sum(rerouted) AS rerouted, countIf(is_balanced) AS balanced, count() AS partitions FROM v_audit`);
   const sum = Object.fromEntries(Object.entries(totals ?? {}).map(([name, value]) => [name, Number(value)])) as Totals;
-  const expected = { applied: ledger.updates, rejected: ledger.refused, forgotten: 0, rerouted: 0, balanced: partitions, partitions };
+  const expected = { applied: ledger.updates, rejected: ledger.refused, forgotten: ledger.forgotten, rerouted: 0, balanced: partitions, partitions };
   for (const [name, value] of Object.entries(expected)) {
     if (sum[name as keyof Totals] !== value) problems.push(`${name} is ${sum[name as keyof Totals]}, not ${value}`);
   }
   const again = sum.late + sum.duplicate;
   // Kafka itself may hold a send twice whose outcome was unknown: then only its end offsets say how many there are.
   if (again < ledger.repeated || (endOffset === null && again > ledger.resent)) problems.push(`${again} inputs are told as repeated: between ${ledger.repeated} and ${ledger.resent} were`);
-  if (sum.read !== ledger.updates + ledger.refused + again) problems.push(`${sum.read} inputs were read, not ${ledger.updates + ledger.refused + again}`);
+  const inputs = ledger.updates + ledger.refused + ledger.forgotten + again;
+  if (sum.read !== inputs) problems.push(`${sum.read} inputs were read, not ${inputs}`);
   if (endOffset !== null && sum.read !== endOffset) problems.push(`${sum.read} inputs were read, but the log holds ${endOffset}`);
 
   const revisions = await query<{ race_id: string; partitions: string; revisions: number[]; last: string; counted: number }>(url, `SELECT race_id, partitions, revisions, last, counted FROM (

@@ -46,7 +46,7 @@ let seed = 1_000;
 let probed = 0;
 
 /** Faults one after another on one service, which began with empty engines. */
-export function openCampaign({ url, partitions, endOffset, patienceMs = Number(process.env["FAULT_PATIENCE"] ?? 60_000) }: CampaignOptions): Campaign {
+export function openCampaign({ url, partitions, endOffset, patienceMs = 60_000 }: CampaignOptions): Campaign {
   const ledger = emptyLedger();
 
   async function send(load: Load, onStored?: (stored: number) => void): Promise<void> {
