@@ -68,7 +68,7 @@ test('of engines that refuse them', async () => {
   expect(up.output.stderr).toContain('registry_unavailable');
   expect(kafka.output.stderr).toContain('log_unavailable');
   for (const { output } of [doctor, up, kafka]) expect(output.stdout + output.stderr).not.toContain(PASSWORD);
-}, 90_000);
+}, 180_000);
 
 test('a token that the command line cannot use is not repeated', async () => {
   const tokenFile = join(folder.path, 'token');
