@@ -50,7 +50,8 @@ function expiryAtMs(race: RaceState, finishedTtlMs: number): number {
 
 // Due times are stored as whole milliseconds: what learned intervals and shares of an age give is rounded up.
 
-function silenceEndsAtMs(race: RaceState): number {
+/** The first instant at which an unfinished race has been silent for too long, epoch ms. Follows from its state alone. */
+export function silenceEndsAtMs(race: RaceState): number {
   return Math.ceil(silentAtMs(race, p90SecOf(race))) + 1;
 }
 

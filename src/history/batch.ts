@@ -52,10 +52,13 @@ export function addRecord(batch: RowBatch, decoded: { readonly kind: string; rea
 function addHistory({ tables, forgotten }: RowBatch, decoded: { readonly kind: string; readonly value: unknown }, position: RecordPosition, gate: OriginGate): Added {
   const record = decoded as HistoryRecord;
   if (record.kind === 'Forget') {
-    // Never gated: deleting twice is deleting.
-    return addChecked(forgetChecks, record.value, ({ race_id, at }: { race_id: string; at: number }) => {
-      forgotten.push({ raceId: race_id, offset: position.offset, atMs: Math.max(at, position.appendedAtMs) });
-    });
+    const problem = misfit(record.value, forgetChecks);
+    if (problem !== null) return { misfit: problem };
+    // Sent again behind the finish of a race that began anew under its id, it would take that one away. The gate stays
+    // where it is: after a restart it is made from the rows of finished races alone.
+    if (!isNew(gate, record.value.origin)) return 'repeated';
+    forgotten.push({ raceId: record.value.race_id, offset: position.offset, atMs: Math.max(record.value.at, position.appendedAtMs) });
+    return 'added';
   }
   if (record.kind !== 'FinishedRace') return 'ignored';
   const problem = misfit(record.value, finishedRaceChecks);

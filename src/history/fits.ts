@@ -24,10 +24,12 @@ const each = (fields: Readonly<Record<string, Check>>): Check => {
 };
 const texts: Check = (value) => isObject(value) && Object.values(value).every(text);
 
+const origin = record({ epoch: count, partition: count, offset: integer, index: count });
+
 export const finishedRaceChecks: Checks = Object.entries({
   race_id: text, source: text, title: text, attempt: count, version: count, outcome: text, queued_at: orNull(at), started_at: at,
   completed_at: at, duration_sec: number, submitted_at: at, metadata: texts, client_eta_sec: orNull(number), correction: flag, revisions: count,
-  origin: record({ epoch: count, partition: count, offset: integer, index: count }),
+  origin,
   stages: each({
     name: text, occurrence: count, seq: integer, state: text, started_at: orNull(at), completed_at: orNull(at), planned_sec: orNull(number),
   }),
@@ -37,7 +39,7 @@ export const finishedRaceChecks: Checks = Object.entries({
   }),
 } satisfies Record<string, Check>);
 
-export const forgetChecks: Checks = Object.entries({ race_id: text, at } satisfies Record<string, Check>);
+export const forgetChecks: Checks = Object.entries({ origin, race_id: text, at } satisfies Record<string, Check>);
 
 export const etaUpdateChecks: Checks = Object.entries({
   race_id: text, source: text, revision: count, issued_at: at, event_at: at, state: text, attempt: count, started_at: orNull(at),

@@ -6,23 +6,26 @@ const MAX_SEND_BYTES = 800_000;
 /** What framing costs a record, at most. */
 const RECORD_OVERHEAD_BYTES = 90;
 
-/** Appends in order, in as few sends as the size limit allows; none for an empty list. */
-export async function appendInChunks(log: RecordLog, topic: TopicName, partition: number, records: readonly NewRecord[]): Promise<void> {
-  const sends: Promise<number>[] = [];
+/**
+ * Appends in order, in as few sends as the size limit allows; none for an empty list. Each send waits for the one before:
+ * when it fails, none is stored of those behind it, and what is stored is always a beginning of the records.
+ * Rejects with the signal's reason, and sends nothing more, once that is aborted.
+ */
+export async function appendInChunks(log: RecordLog, topic: TopicName, partition: number, records: readonly NewRecord[], signal?: AbortSignal): Promise<void> {
   let chunk: NewRecord[] = [];
   let bytes = 0;
   for (const record of records) {
     const size = recordBytes(record);
     if (chunk.length > 0 && bytes + size > MAX_SEND_BYTES) {
-      sends.push(log.append(topic, partition, chunk));
+      await log.append(topic, partition, chunk);
+      signal?.throwIfAborted();
       chunk = [];
       bytes = 0;
     }
     chunk.push(record);
     bytes += size;
   }
-  if (chunk.length > 0) sends.push(log.append(topic, partition, chunk));
-  await Promise.all(sends);
+  if (chunk.length > 0) await log.append(topic, partition, chunk);
 }
 
 function recordBytes({ key, value, headers }: NewRecord): number {

@@ -3,6 +3,7 @@ import { topology, type ProcessorName, type SourceName } from '../../topology/to
 import { messageOf, reject, type Rejection } from '../errors.ts';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
+import { silenceEndsAtMs } from '../forecast/wake.ts';
 import { decodeUpdates } from '../operators/decode-updates.ts';
 import { foldRaces } from '../operators/fold-races.ts';
 import { issueForecasts } from '../operators/issue-forecasts.ts';
@@ -81,12 +82,25 @@ export class PartitionGraph {
   /** Looks at the races whose wake-up is due, at most `limit`; returns how many there were. Throws on a bug. */
   wake(nowMs: number, limit: number): number {
     const due = this.#options.store.takeDue(nowMs, limit);
-    for (const raceId of due) {
+    for (const raceId of this.#bySilence(due)) {
       this.#run(() => this.#wakeUps.next({ raceId, nowMs }), (error) => {
         throw error;
       });
     }
     return due.length;
+  }
+
+  /**
+   * Races that are given up are numbered in the order in which they fell silent: a slice that is run again after a
+   * crash, at another time, may give up more or fewer of them, but each under the number that it had.
+   */
+  #bySilence(raceIds: readonly string[]): string[] {
+    const { store } = this.#options;
+    const due = raceIds.flatMap((raceId) => {
+      const race = store.get(raceId);
+      return race === undefined ? [] : [{ raceId, endsAtMs: silenceEndsAtMs(race) }];
+    });
+    return due.sort((a, b) => a.endsAtMs - b.endsAtMs || (a.raceId < b.raceId ? -1 : 1)).map(({ raceId }) => raceId);
   }
 
   get outputCount(): number {

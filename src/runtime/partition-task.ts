@@ -6,10 +6,11 @@ import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, NewRecord, RecordBatch, RecordLog } from '../ports/record-log.ts';
 import { partitionOfKey } from '../race/partition.ts';
-import { positionKey } from '../race/position-key.ts';
+import { isPositionKey, positionKey } from '../race/position-key.ts';
 import type { PartitionState } from '../race/state.ts';
 import { approximateStateBytes } from '../race/state-size.ts';
 import { appendInChunks } from './append-in-chunks.ts';
+import { changelogHeaders } from './changelog-headers.ts';
 import { deadLetterRecord } from './dead-letters.ts';
 import type { PipelineHooks } from './hooks.ts';
 import { PartitionGraph, type GraphOptions, type GraphOutputs } from './partition-graph.ts';
@@ -27,8 +28,6 @@ const SLICE_WAKE_UPS = 250;
 /** Leaves room for the totals and framing in one send, so that a slice's changelog is all there or not at all. */
 const SLICE_STATE_BYTES = 600_000;
 
-export const WRITER_HEADER = 'writer';
-
 export type TaskOptions = GraphOptions & {
   readonly partition: number;
   readonly historyPartitions: number;
@@ -38,7 +37,7 @@ export type TaskOptions = GraphOptions & {
   readonly logger: Logger;
   readonly hooks: PipelineHooks;
   readonly store: PartitionStore;
-  /** Names this instance in the changelog. */
+  /** Names this task in the changelog. */
   readonly writerId: string;
   /** The offset that race-updates' next record had when the partition was restored. */
   readonly endOffset: number;
@@ -66,12 +65,13 @@ export class PartitionTask {
   #endOffset: number;
   #lastCommit: Promise<void> = Promise.resolve();
   #tail: Promise<unknown> = Promise.resolve();
-  #stopped = false;
+  readonly #lost = new AbortController();
 
   constructor(options: TaskOptions) {
     this.#options = options;
     this.#graph = new PartitionGraph(options);
     this.#endOffset = options.endOffset;
+    this.#noticeEnd(options.endOffset);
   }
 
   get store(): PartitionStore {
@@ -92,12 +92,13 @@ export class PartitionTask {
       const { codec, hooks } = this.#options;
       this.#endOffset = Math.max(this.#endOffset, batch.endOffset);
       await this.#sendUnsent();
+      this.#noticeEnd(batch.endOffset);
       await codec.prepare('race-updates', batch.records.map((record) => record.value));
       let stateBytes = 0;
       let sliceStart = 0;
       const startedAt = performance.now();
       for (const [index, record] of batch.records.entries()) {
-        if (this.#stopped || batch.signal.aborted) return;
+        if (this.#lost.signal.aborted || batch.signal.aborted) return;
         stateBytes += this.#accept(record);
         if (index - sliceStart + 1 >= SLICE_RECORDS || stateBytes >= SLICE_STATE_BYTES) {
           await this.#flush();
@@ -116,7 +117,7 @@ export class PartitionTask {
   runWakeUps(): Promise<void> {
     return this.#exclusively(async () => {
       await this.#sendUnsent();
-      while (!this.#stopped && this.isCaughtUp) {
+      while (!this.#lost.signal.aborted && this.isCaughtUp) {
         const count = this.#graph.wake(this.#options.clock.nowMs(), SLICE_WAKE_UPS);
         if (count === 0) return;
         await this.#flush();
@@ -124,16 +125,18 @@ export class PartitionTask {
     });
   }
 
+  /** Or a slice that could not be sent: nothing else may come along to send it again. */
   get hasDueWakeUps(): boolean {
+    if (this.#unsent !== null) return true;
     const dueMs = this.store.nextDueMs();
     return dueMs !== null && dueMs <= this.#options.clock.nowMs() && this.isCaughtUp;
   }
 
   /** Writes the given keys and the totals to the changelog again, as they stand here: the answer to a foreign writer. */
-  assertOwnership(raceIds: Iterable<string>): Promise<void> {
+  assertOwnership(keys: Iterable<string>): Promise<void> {
     return this.#exclusively(async () => {
       await this.#sendUnsent();
-      for (const raceId of raceIds) this.store.touch(raceId);
+      for (const key of keys) if (!isPositionKey(key)) this.store.touch(key);
       await this.#flush(true);
     });
   }
@@ -148,7 +151,18 @@ export class PartitionTask {
 
   /** The partition is lost: drops what is in hand. */
   stop(): void {
-    this.#stopped = true;
+    this.#lost.abort(new AppError('partition_lost', `Partition ${this.#options.partition} of race-updates belongs to another instance now`));
+  }
+
+  /** Of a topic made anew that has grown beyond the applied offset nobody can tell: what lies below counts as applied. */
+  #noticeEnd(endOffset: number): void {
+    const { partition, logger, store } = this.#options;
+    const appliedOffset = store.position.applied_offset;
+    if (endOffset > appliedOffset) return;
+    logger.error({ partition, endOffset, appliedOffset }, 'race-updates ends below the offset already applied: the topic was recreated. Starting a new epoch');
+    Object.assign(store.position, { epoch: store.position.epoch + 1, applied_offset: -1, history_index: 0 });
+    this.#endOffset = endOffset;
+    this.#committedUpTo = -1;
   }
 
   /** Takes one record; returns by how many bytes, at most, the slice's changelog grows with it. */
@@ -176,18 +190,19 @@ export class PartitionTask {
   async #sendUnsent(): Promise<void> {
     const slice = this.#unsent;
     if (slice === null) return;
-    if (this.#stopped) throw new AppError('partition_lost', `Partition ${this.#options.partition} of race-updates belongs to another instance now`);
+    const { signal } = this.#lost;
+    signal.throwIfAborted();
     const { log, partition, commit, hooks } = this.#options;
     if (!slice.outputsSent) {
       await this.#sendOutputs(slice.outputs);
       slice.outputsSent = true;
     }
-    if (this.#stopped) return;
-    await appendInChunks(log, 'race-states', partition, this.#changelogRecords(slice));
+    if (signal.aborted) return;
+    await appendInChunks(log, 'race-states', partition, this.#changelogRecords(slice), signal);
     this.#unsent = null;
     hooks.onSlice(slice.outputs, slice.position);
     const nextOffset = slice.position.applied_offset + 1;
-    if (this.#stopped || nextOffset === this.#committedUpTo) return;
+    if (signal.aborted || nextOffset === this.#committedUpTo) return;
     this.#committedUpTo = nextOffset;
     // Not awaited: a commit that is lost only makes the next owner read, and skip, what the changelog has already.
     this.#lastCommit = commit(nextOffset).catch((error: unknown) => {
@@ -200,25 +215,28 @@ export class PartitionTask {
 
   async #sendOutputs({ etas, history, deadLetters, reroutes }: GraphOutputs): Promise<void> {
     const { log, codec, partition, historyPartitions } = this.#options;
+    const { signal } = this.#lost;
     const sends: Promise<void>[] = [];
     const etaRecords = etas.map(({ eta }) => ({ key: Buffer.from(eta.race_id), value: codec.encode('eta-updates', eta) }));
-    sends.push(appendInChunks(log, 'eta-updates', partition, etaRecords));
+    sends.push(appendInChunks(log, 'eta-updates', partition, etaRecords, signal));
     const historyByPartition = new Map<number, NewRecord[]>();
     for (const record of history) {
       const key = Buffer.from(sourceOf(record));
       pushTo(historyByPartition, partitionOfKey(key, historyPartitions), { key, value: codec.encode('race-history', record.value, record.kind) });
     }
-    for (const [target, records] of historyByPartition) sends.push(appendInChunks(log, 'race-history', target, records));
+    for (const [target, records] of historyByPartition) sends.push(appendInChunks(log, 'race-history', target, records, signal));
     const reroutesByPartition = new Map<number, NewRecord[]>();
     for (const { record, partition: target } of reroutes) pushTo(reroutesByPartition, target, { key: record.key, value: record.value, headers: record.headers });
-    for (const [target, records] of reroutesByPartition) sends.push(appendInChunks(log, 'race-updates', target, records));
-    sends.push(appendInChunks(log, 'dead-letters', 0, deadLetters.map(({ record, rejection }) => deadLetterRecord(record, rejection))));
-    await Promise.all(sends);
+    for (const [target, records] of reroutesByPartition) sends.push(appendInChunks(log, 'race-updates', target, records, signal));
+    sends.push(appendInChunks(log, 'dead-letters', 0, deadLetters.map(({ record, rejection }) => deadLetterRecord(record, rejection)), signal));
+    // All of them, whatever becomes of one: what is still under way then must not arrive behind the next slice.
+    const failed = (await Promise.allSettled(sends)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   #changelogRecords({ changes, position }: Slice): NewRecord[] {
     const { codec, partition, writerId } = this.#options;
-    const headers = [[WRITER_HEADER, Buffer.from(writerId)]] as const;
+    const headers = changelogHeaders(writerId, position);
     const records: NewRecord[] = changes.map(({ raceId, race }) => ({
       key: Buffer.from(raceId), value: race === null ? null : codec.encode('race-states', race, 'RaceState'), headers,
     }));

@@ -3,16 +3,18 @@ import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { PartitionId, RecordBatch, RecordLog, Subscription } from '../ports/record-log.ts';
+import { isBehind } from './changelog-headers.ts';
 import type { PipelineHooks } from './hooks.ts';
 import type { Learner } from './learner.ts';
-import { PartitionTask, WRITER_HEADER } from './partition-task.ts';
-import { foreignKeys, restoreStore } from './restore-store.ts';
-import { every, systemTimers, type Timers } from './timers.ts';
+import { PartitionTask } from './partition-task.ts';
+import { foreignWrites, restoreStore } from './restore-store.ts';
+import { every, pause, systemTimers, type Timers } from './timers.ts';
 
 const PIPELINE_GROUP = 'pipeline';
 /** An update appended more than an hour after its `at` is history. */
 export const GRACE_MS = 3_600_000;
 const WAKE_INTERVAL_MS = 100;
+const DRAIN_MS = 10_000;
 
 export type PipelineOptions = {
   readonly log: RecordLog;
@@ -22,7 +24,7 @@ export type PipelineOptions = {
   readonly logger: Logger;
   readonly hooks: PipelineHooks;
   readonly finishedTtlMs: number;
-  /** Names this instance in the changelog; unique per process start. */
+  /** Names this instance in the changelog; unique per process start. Each task adds a number to it. */
   readonly writerId: string;
   readonly timers?: Timers;
 };
@@ -43,6 +45,9 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
   const { log, codec, learner, clock, logger, hooks, writerId, timers = systemTimers } = options;
   const tasks = new Map<number, PartitionTask>();
   const takeOverTimers = new Map<number, () => void>();
+  /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
+  const assignments = new Map<number, symbol>();
+  let taskCount = 0;
   const partitionCount = await log.partitionCount('race-updates');
   const historyPartitions = await log.partitionCount('race-history');
   let subscription: Subscription | null = null;
@@ -50,43 +55,50 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
   await learner.caughtUp;
 
   async function take(partition: number): Promise<void> {
+    // Assigned again after a failure: what was restored the first time must not go on writing.
+    drop(partition);
+    const assignment = Symbol(partition);
+    assignments.set(partition, assignment);
     const startedAt = performance.now();
-    const { store, changelogEnd } = await restoreStore(log, codec, partition);
+    const { store, changelogEnd, contested } = await restoreStore(log, codec, partition);
     const endOffset = (await log.endOffsets('race-updates'))[partition] ?? 0;
-    if (endOffset <= store.position.applied_offset) {
-      logger.error({ partition, endOffset, appliedOffset: store.position.applied_offset }, 'race-updates ends below the offset already applied: the topic was recreated. Starting a new epoch');
-      store.position.epoch += 1;
-      store.position.applied_offset = -1;
-      store.position.history_index = 0;
-    }
+    if (assignments.get(partition) !== assignment) return;
+    const taskId = `${writerId}/${taskCount++}`;
     const task = new PartitionTask({
-      partition, partitionCount, historyPartitions, log, codec, clock, logger, hooks, store, writerId, endOffset,
+      partition, partitionCount, historyPartitions, log, codec, clock, logger, hooks, store, writerId: taskId, endOffset,
       models: learner, graceMs: GRACE_MS, finishedTtlMs: options.finishedTtlMs,
       commit: async (nextOffset) => (subscription ?? await subscribed.promise).commit({ topic: 'race-updates', partition }, nextOffset),
     });
     tasks.set(partition, task);
+    learner.own(partition, partitionCount);
     hooks.onRestored(store.position, store.size, performance.now() - startedAt);
     if (log.zombieWindowMs > 0) {
       const cancel = timers.after(log.zombieWindowMs, () => {
         takeOverTimers.delete(partition);
-        void answerForeignWriters(task, partition, changelogEnd);
+        void answerForeignWriters(task, taskId, partition, changelogEnd, contested);
       });
       takeOverTimers.set(partition, cancel);
     }
   }
 
-  /** The old owner's last request has arrived or expired by now: what it wrote since our restore is overwritten. */
-  async function answerForeignWriters(task: PartitionTask, partition: number, from: number): Promise<void> {
+  /**
+   * The old owner's last request has arrived or expired by now: what it wrote since our restore is overwritten. Where it
+   * had come further than we have, only once we have, since what we write says nothing of the inputs that we lack.
+   */
+  async function answerForeignWriters(task: PartitionTask, taskId: string, partition: number, from: number, contested: ReadonlySet<string>): Promise<void> {
+    const again = (): void => {
+      if (tasks.get(partition) === task) takeOverTimers.set(partition, timers.after(log.zombieWindowMs, () => void answerForeignWriters(task, taskId, partition, from, contested)));
+    };
     try {
-      const keys = await foreignKeys(log, codec, partition, from, writerId, WRITER_HEADER);
+      const { keys: written, asOf } = await foreignWrites(log, codec, partition, from, taskId);
+      const keys = written.union(contested);
       if (keys.size === 0 || tasks.get(partition) !== task) return;
-      logger.warn({ partition, keys: keys.size }, 'A former owner wrote to the changelog after the take-over: writing our state again');
+      if (asOf !== null && isBehind(task.store.position, asOf)) return again();
+      logger.warn({ partition, keys: keys.size }, 'Former owners wrote to the changelog after a take-over: writing our state again');
       await task.assertOwnership(keys);
     } catch (error) {
-      logger.warn({ partition, error: messageOf(error) }, 'Could not look for foreign writers; trying again');
-      if (tasks.get(partition) === task) {
-        takeOverTimers.set(partition, timers.after(log.zombieWindowMs, () => void answerForeignWriters(task, partition, from)));
-      }
+      logger.warn({ partition, error: messageOf(error) }, 'Could not answer foreign writers; trying again');
+      again();
     }
   }
 
@@ -95,15 +107,13 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     tasks.delete(partition);
     takeOverTimers.get(partition)?.();
     takeOverTimers.delete(partition);
+    assignments.delete(partition);
     learner.disown(partition);
   }
 
   const handler = {
     async onAssigned(partitions: readonly PartitionId[]): Promise<void> {
-      await Promise.all(partitions.map(async ({ partition }) => {
-        await take(partition);
-        learner.own(partition, partitionCount);
-      }));
+      await Promise.all(partitions.map(({ partition }) => take(partition)));
       logger.info({ partitions: partitions.map(({ partition }) => partition) }, 'Partitions taken');
     },
     async onRevoked(partitions: readonly PartitionId[]): Promise<void> {
@@ -123,12 +133,10 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
   subscribed.resolve(subscription);
 
   let closed: Promise<void> | null = null;
-  let waking = false;
+  let waking: Promise<void> | null = null;
   const stopWaking = every(timers, WAKE_INTERVAL_MS, () => {
-    if (waking) return;
-    waking = true;
-    void wakeAll().finally(() => {
-      waking = false;
+    waking ??= wakeAll().finally(() => {
+      waking = null;
     });
   });
   function isSurelyHeld(partition: number): boolean {
@@ -136,6 +144,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
   }
   async function wakeAll(): Promise<void> {
     for (const [partition, task] of tasks) {
+      if (closed !== null) return;
       // No record comes first that would tell of the loss: a process that slept must not speak for what others own.
       if (!task.hasDueWakeUps || !isSurelyHeld(partition)) continue;
       await task.runWakeUps().catch((error: unknown) => {
@@ -144,11 +153,20 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     }
   }
 
+  /** Of wake-ups in hand, and of a slice to be sent again, the subscription knows nothing: leaving it would cut them short. */
+  async function finishSlices(): Promise<void> {
+    await waking;
+    await Promise.allSettled([...tasks.values()].map((task) => task.drain()));
+  }
+
   async function close(): Promise<void> {
     stopWaking();
     for (const cancel of takeOverTimers.values()) cancel();
     const draining = [...tasks.values()];
-    await subscription?.close({ drainMs: 10_000 });
+    const finished = new AbortController();
+    await Promise.race([finishSlices(), pause(timers, DRAIN_MS, finished.signal)]);
+    finished.abort();
+    await subscription?.close({ drainMs: DRAIN_MS });
     await Promise.allSettled(draining.map((task) => task.drain()));
   }
   return { tasks, close: () => (closed ??= close()) };

@@ -3,54 +3,86 @@ import type { LogRecord, RecordLog } from '../ports/record-log.ts';
 import { compactRace } from '../race/compact.ts';
 import { isPositionKey, positionKey } from '../race/position-key.ts';
 import type { PartitionState, RaceState } from '../race/state.ts';
+import { asOfOf, isBehind, writerOf, type AsOf } from './changelog-headers.ts';
 import { initialPosition, PartitionStore } from './race-store.ts';
 
 export type Restored = {
   readonly store: PartitionStore;
   /** First offset of race-states that has not been read, where a later look for foreign writers begins. */
   readonly changelogEnd: number;
+  /** Keys whose last record is not the one that stands: to be written again before compaction leaves that one only. */
+  readonly contested: ReadonlySet<string>;
 };
 
 /**
- * Rebuilds a partition's store from its changelog. Where two writers overlapped, the greatest applied offset of a key
- * wins, the later record on a tie. Undecodable rows are a defect of ours and stop the start. Cost: one read of race-states.
+ * Rebuilds a partition's store from its changelog. Where two writers overlapped, what stands for the greatest input
+ * offset wins, a tombstone like a state, and the later record on a tie. Undecodable rows are a defect of ours and stop
+ * the start. Cost: one read of race-states.
  */
 export async function restoreStore(log: RecordLog, codec: Codec, partition: number): Promise<Restored> {
   const races = new Map<string, RaceState>();
+  const asOfs = new Map<string, AsOf>();
+  const contested = new Set<string>();
   let position: PartitionState = initialPosition(partition);
   let changelogEnd = 0;
   await readToEnd(log, codec, partition, 0, (record) => {
     changelogEnd = record.offset + 1;
     const key = record.key?.toString('utf8') ?? '';
+    const said = asOfOf(record);
+    const known = asOfs.get(key);
+    contested.delete(key);
     if (record.value === null) {
+      if (said !== null && known !== undefined && isBehind(said, known)) {
+        contested.add(key);
+        return;
+      }
       races.delete(key);
+      if (said === null) asOfs.delete(key);
+      else asOfs.set(key, said);
       return;
     }
     const result = codec.decode('race-states', record.value);
     if ('error' in result) throw new Error(`Cannot restore partition ${partition}: race-states offset ${record.offset} is ${result.error.code}: ${result.error.message}`);
     if (isPositionKey(key)) {
       const found = result.decoded.value as PartitionState;
-      if (key === positionKey(partition) && !isBehind(found, position)) position = { ...found };
+      if (key !== positionKey(partition)) return;
+      if (isBehind(found, position)) contested.add(key);
+      else position = { ...found };
       return;
     }
     const race = result.decoded.value as RaceState;
-    const known = races.get(key);
-    if (known === undefined || !isBehind(race, known)) races.set(key, race);
+    const asOf = said ?? race;
+    if (known !== undefined && isBehind(asOf, known)) {
+      contested.add(key);
+      return;
+    }
+    races.set(key, race);
+    asOfs.set(key, asOf);
   });
   const store = new PartitionStore(position);
   for (const race of races.values()) store.load(compactRace(race));
-  return { store, changelogEnd };
+  return { store, changelogEnd, contested };
 }
 
-/** Keys of a partition's changelog that somebody else than `writerId` wrote at or after `from`. */
-export async function foreignKeys(log: RecordLog, codec: Codec, partition: number, from: number, writerId: string, writerHeader: string): Promise<Set<string>> {
+export type ForeignWrites = {
+  /** The partition's totals among them. */
+  readonly keys: ReadonlySet<string>;
+  /** The greatest input offset that they stand for; null = none says. */
+  readonly asOf: AsOf | null;
+};
+
+/** What somebody else than `writerId` wrote to a partition's changelog at or after `from`. */
+export async function foreignWrites(log: RecordLog, codec: Codec, partition: number, from: number, writerId: string): Promise<ForeignWrites> {
   const keys = new Set<string>();
+  let asOf: AsOf | null = null;
   await readToEnd(log, codec, partition, from, (record) => {
-    const writer = record.headers.find(([name]) => name === writerHeader)?.[1].toString('utf8');
+    if (writerOf(record) === writerId) return;
     const key = record.key?.toString('utf8') ?? '';
-    if (writer !== writerId && !isPositionKey(key)) keys.add(key);
+    keys.add(key);
+    const said = asOfOf(record);
+    if (said !== null && (asOf === null || isBehind(asOf, said))) asOf = said;
   });
-  return keys;
+  return { keys, asOf };
 }
 
 async function readToEnd(log: RecordLog, codec: Codec, partition: number, from: number, onRecord: (record: LogRecord) => void): Promise<void> {
@@ -68,8 +100,4 @@ async function readToEnd(log: RecordLog, codec: Codec, partition: number, from: 
   } finally {
     await reader.close();
   }
-}
-
-function isBehind(a: { epoch: number; applied_offset: number }, b: { epoch: number; applied_offset: number }): boolean {
-  return a.epoch < b.epoch || (a.epoch === b.epoch && a.applied_offset < b.applied_offset);
 }

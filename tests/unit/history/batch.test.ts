@@ -38,6 +38,15 @@ describe('addRecord()', () => {
     expect(addRecord(batch, finish({ ...finishedRace(1), duration_sec: Number.NaN }), at('race-history'), gate)).toEqual({ misfit: 'duration_sec does not fit its column: NaN' });
     expect(addRecord(batch, finish(finishedRace(1)), at('race-history'), gate)).toBe('added');
   });
+  it('does not forget again what began anew: a repeat of the forgetting behind the finish that came after it', () => {
+    const batch = emptyBatch();
+    const gate = createOriginGate();
+    const record = { kind: 'Forget', value: forget(1, 'race-1', START_AT_MS) };
+    expect(addRecord(batch, record, at('race-history', 7), gate)).toBe('added');
+    expect(addRecord(batch, finish(finishedRace(2, { race_id: 'race-1' })), at('race-history', 8), gate)).toBe('added');
+    expect(addRecord(batch, record, at('race-history', 9), gate)).toBe('repeated');
+    expect(batch.forgotten).toEqual([{ raceId: 'race-1', offset: 7, atMs: START_AT_MS }]);
+  });
   it('remembers whom to forget, each time it is said', () => {
     const batch = emptyBatch();
     const record = { kind: 'Forget', value: forget(1, 'race-1', START_AT_MS + 5) };
