@@ -30,9 +30,7 @@ describe('maskTitle()', () => {
     }));
   });
 
-  test('takes linear time on hostile titles', () => {
-    const startMs = performance.now();
-    for (const part of ['/a', '1.', 'a1', '-', './', 'a:', '1-', 'x://']) maskTitle(part.repeat(500));
-    expect(performance.now() - startMs).toBeLessThan(200);
+  test('takes linear time on hostile titles: quadratic would not end before the limit of a test', () => {
+    for (const part of ['/a', '1.', 'a1', '-', './', 'a:', '1-', 'x://']) expect(maskTitle(part.repeat(50_000)).length).toBeGreaterThan(0);
   });
 });
