@@ -21,7 +21,8 @@ export type TopicSpec = {
   readonly readBy: string;
 };
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 export const topics: readonly TopicSpec[] = [
   {
@@ -42,7 +43,8 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'race-states', key: 'race_id, __partition/p', value: 'RaceState | PartitionState', schema: 'race-state', partitions: 'races',
-    cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'pipeline', readBy: 'pipeline (restore), gateway, historian (audit)',
+    // Longer than a former owner's last send can take: its stale record must not be the only one left of a key.
+    cleanup: 'compact', retentionMs: null, minCompactionLagMs: HOUR_MS, writtenBy: 'pipeline', readBy: 'pipeline (restore), gateway, historian (audit)',
   },
   {
     name: 'race-history', key: 'source', value: 'FinishedRace | StageFacts | ModelSwap | Forget', schema: 'history-record', partitions: 'sources',

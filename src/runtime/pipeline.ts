@@ -72,6 +72,11 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     tasks.set(partition, task);
     learner.own(partition, partitionCount);
     hooks.onRestored(store.position, store.size, performance.now() - startedAt);
+    // What a former owner wrote behind a newer one is answered at once, and again when its window has passed: should this
+    // instance end before, compaction must not find the stale record as the last one of its key.
+    if (contested.size > 0) {
+      task.assertOwnership(contested).catch((error: unknown) => logger.warn({ partition, error: messageOf(error) }, 'Could not write our state again yet'));
+    }
     if (log.zombieWindowMs > 0) {
       const cancel = timers.after(log.zombieWindowMs, () => {
         takeOverTimers.delete(partition);
