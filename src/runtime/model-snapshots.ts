@@ -140,7 +140,12 @@ function restore(rows: Map<string, ModelSnapshot>, manifest: Manifest): LearnedP
   for (const [source, { slot, offset }] of Object.entries(manifest.sources)) {
     const bytes = joinChunks(rows, source, slot, offset);
     if (bytes === null) return null;
-    learned.models.set(source, decodeModel(bytes));
+    try {
+      learned.models.set(source, decodeModel(bytes));
+    } catch {
+      // Of an older format: what it held is folded anew.
+      return null;
+    }
   }
   return learned;
 }
