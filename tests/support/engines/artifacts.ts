@@ -23,7 +23,8 @@ export async function kafkaClassPath(): Promise<string> {
 
 /** The registry's directory: 146 MB from Maven, once. */
 export function registryDir(): Promise<string> {
-  return cached(REGISTRY, (path) => maven('registry-pom.xml', 'unpack-dependencies', path, []));
+  // Maven marks what it has unpacked, by default beside the pom: a cache that was deleted would then stay empty.
+  return cached(REGISTRY, (path) => maven('registry-pom.xml', 'unpack-dependencies', path, [`-DmarkersDirectory=${path}.markers`]));
 }
 
 async function maven(pom: string, goal: string, outputDirectory: string, more: readonly string[]): Promise<void> {
