@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { start } from '../cli/process.ts';
+import { waitUntil } from '../../support/wait-until.ts';
 import { startService, temporaryDirectory, type RunningService } from '../../support/service.ts';
 
 // Neither tokens nor passwords may stand in logs, in answers or in the arguments of a process, whatever goes wrong.
@@ -63,9 +64,12 @@ test('of engines that refuse them', async () => {
   const up = start(['up'], { env: { ...registry, RACELINE_DATA_DIR: join(folder.path, 'up') } });
   // A Kafka that hangs up: nothing but its SASL password is at stake.
   const kafka = start(['topics', 'apply'], { env: { ...settings, KAFKA_BROKERS: refusingUrl, KAFKA_SASL_MECHANISM: 'plain', KAFKA_SASL_USERNAME: 'user', KAFKA_SASL_PASSWORD: PASSWORD } });
-  expect(await Promise.all([doctor.ended, up.ended, kafka.ended])).toEqual([1, 1, 1]);
+  // A start waits for a registry that is away, and says so.
+  await waitUntil('up says what it waits for', () => up.output.stderr.includes('registry_unavailable'), 60_000);
+  up.child.kill('SIGKILL');
+  await up.ended;
+  expect(await Promise.all([doctor.ended, kafka.ended])).toEqual([1, 1]);
   expect(doctor.output.stdout).toMatch(/PROBLEM schemas[^]*PROBLEM history/);
-  expect(up.output.stderr).toContain('registry_unavailable');
   expect(kafka.output.stderr).toContain('log_unavailable');
   for (const { output } of [doctor, up, kafka]) expect(output.stdout + output.stderr).not.toContain(PASSWORD);
 }, 180_000);
