@@ -48,6 +48,8 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
   /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
   const assignments = new Map<number, symbol>();
   let taskCount = 0;
+  /** Tasks that have had a batch. */
+  const begun = new WeakSet<PartitionTask>();
   const partitionCount = await log.partitionCount('race-updates');
   const historyPartitions = await log.partitionCount('race-history');
   let subscription: Subscription | null = null;
@@ -116,6 +118,20 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     learner.disown(partition);
   }
 
+  /**
+   * Delivery begins at the offset committed by then, which may lie behind what was restored: when the partition had been
+   * given on meanwhile, and we do not know it. The inputs between the two are in the other's changelog alone. Other gaps
+   * (retention, records of transactions) have no commit behind them.
+   */
+  async function isOutrun({ partition, records }: RecordBatch): Promise<boolean> {
+    const task = tasks.get(partition);
+    if (task === undefined || begun.has(task)) return false;
+    const next = task.store.position.applied_offset + 1;
+    if ((records[0]?.offset ?? next) <= next) return false;
+    const { offset } = await (await subscribed.promise).committed({ topic: 'race-updates', partition });
+    return offset !== null && offset > next;
+  }
+
   const handler = {
     async onAssigned(partitions: readonly PartitionId[]): Promise<void> {
       await Promise.all(partitions.map(({ partition }) => take(partition)));
@@ -129,8 +145,14 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
       await Promise.allSettled(leaving.map((task) => task?.drain()));
     },
     async onBatch(batch: RecordBatch): Promise<void> {
-      const task = tasks.get(batch.partition);
-      if (task === undefined) throw new AppError('partition_lost', `Partition ${batch.partition} of race-updates is not ours`);
+      const { partition } = batch;
+      if (await isOutrun(batch)) {
+        logger.warn({ partition }, 'Another instance has worked on the partition since it was restored here: restoring it again');
+        await take(partition);
+      }
+      const task = tasks.get(partition);
+      if (task === undefined) throw new AppError('partition_lost', `Partition ${partition} of race-updates is not ours`);
+      begun.add(task);
       await task.process(batch);
     },
   };
