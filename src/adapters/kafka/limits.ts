@@ -34,7 +34,12 @@ export const FETCH_WAIT_MS = 250;
 export const FETCH_PARTITION_BYTES = 1_048_576;
 export const FETCH_BYTES = 4 * 1_048_576;
 
-export const REBALANCE_TIMEOUT_MS = 60_000;
+/**
+ * How long members have to join again. A member does within a heartbeat or two, whatever its handlers do. kafkajs waits
+ * 5 s longer than this for the answer to a join, and a coordinator that is moved may lose it: with a minute here, a group
+ * stood still for a minute.
+ */
+export const REBALANCE_TIMEOUT_MS = 15_000;
 /** Also how late a member notices that others have come or gone. */
 export const HEARTBEAT_MS = 1_000;
 export const METADATA_MAX_AGE_MS = 60_000;

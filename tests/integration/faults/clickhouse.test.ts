@@ -73,6 +73,7 @@ describe('a service whose ClickHouse fails', { timeout: 240_000 }, () => {
 
   test('the pipeline is killed while ClickHouse is away, and both come back', async () => {
     await campaign.endure({
+      crashes: true,
       name: 'ClickHouse and the service: both kill -9, ClickHouse first',
       async act() {
         const port = Number(new URL(service.url).port);

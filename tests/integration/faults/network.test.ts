@@ -10,7 +10,7 @@ import { openTcpProxy, type TcpProxy } from '../../support/faults/tcp-proxy.ts';
 import { settingOn, type KafkaSetting } from '../../support/kafka-service.ts';
 import { startService, temporaryDirectory, type RunningService } from '../../support/service.ts';
 
-type LinkFault = { readonly what: string; act(link: TcpProxy): Promise<string> };
+type LinkFault = { readonly what: string; readonly inShort: 'both' | 'Kafka'; act(link: TcpProxy): Promise<string> };
 
 const forMs = async (link: TcpProxy, state: Parameters<TcpProxy['become']>[0], ms: number): Promise<void> => {
   link.become(state);
@@ -22,28 +22,28 @@ const load = isLong ? { liveSpanMs: 45_000, liveRaces: 300, historyRaces: 300 } 
 
 const linkFaults: readonly LinkFault[] = [
   {
-    what: `every byte 150 ms late, both ways, for ${delayedMs / 1_000} s`,
+    what: `every byte 150 ms late, both ways, for ${delayedMs / 1_000} s`, inShort: 'Kafka',
     async act(link) {
       await forMs(link, { kind: 'delay', ms: 150 }, delayedMs);
       return 'slower, nothing else';
     },
   },
   {
-    what: `cut for ${cutMs / 1_000} s, nobody told, then what was under way arrives`,
+    what: `cut for ${cutMs / 1_000} s, nobody told, then what was under way arrives`, inShort: 'both',
     async act(link) {
       await forMs(link, { kind: 'cut' }, cutMs);
       return 'requests waited or were sent again';
     },
   },
   {
-    what: `answers held back for ${cutMs / 1_000} s while requests arrive`,
+    what: `answers held back for ${cutMs / 1_000} s while requests arrive`, inShort: 'Kafka',
     async act(link) {
       await forMs(link, { kind: 'mute' }, cutMs);
       return 'their outcome was unknown for that long';
     },
   },
   {
-    what: 'half-closed (FIN to the client), three times',
+    what: 'half-closed (FIN to the client), three times', inShort: 'both',
     async act(link) {
       const counts = [];
       for (let n = 0; n < 3; n++) {
@@ -54,7 +54,7 @@ const linkFaults: readonly LinkFault[] = [
     },
   },
   {
-    what: 'reset (RST to both ends), five times',
+    what: 'reset (RST to both ends), five times', inShort: 'both',
     async act(link) {
       const counts = [];
       for (let n = 0; n < 5; n++) {
@@ -108,7 +108,7 @@ describe.skipIf(whyNoEngines() !== null)('a service whose network fails', { time
   });
 
   for (const [index, name] of ['Kafka', 'ClickHouse'].entries()) {
-    test.each(linkFaults)(`the link to ${name} is $what`, async ({ what, act }) => {
+    test.each(linkFaults.filter(({ inShort }) => isLong || inShort === 'both' || inShort === name))(`the link to ${name} is $what`, async ({ what, act }) => {
       const link = links[index];
       expect(link).toBeDefined();
       await campaign.endure({ name: `Link to ${name}: ${what}`, load, after: isLong ? 0.03 : 0.15, act: () => act(link!) });

@@ -55,6 +55,7 @@ describe.skipIf(whyNoEngines() !== null)('pipelines that are killed, stopped and
   test(`one pipeline is killed ${KILLS} times at random moments`, async () => {
     const random = seededRandom(SEED);
     await campaign.endure({
+      crashes: true,
       name: `Pipeline on Kafka: ${KILLS} x kill -9 at random moments (seed ${SEED}), restoring and joining among them`,
       load: { liveSpanMs: KILLS * 3_500, liveRaces: KILLS * 15, historyRaces: KILLS * 30 },
       after: 0.02,
@@ -90,8 +91,9 @@ describe.skipIf(whyNoEngines() !== null)('pipelines that are killed, stopped and
     const sleeper = pipelines[1];
     expect(sleeper).toBeDefined();
     await campaign.endure({
+      crashes: true,
       name: `Two pipelines on Kafka: one stopped (SIGSTOP) beyond its session of ${SESSION_SEC} s, then continued`,
-      load: { liveSpanMs: 12_000, liveRaces: 150, historyRaces: 150 },
+      load: { liveSpanMs: 10_000, liveRaces: 150, historyRaces: 150 },
       async act({ etaOfNewRaces }) {
         process.kill(sleeper!.pid, 'SIGSTOP');
         const etas = etaOfNewRaces();
@@ -144,6 +146,7 @@ describe.skipIf(!isLong)('a service on the embedded engines', { timeout: 400_000
     let service = await startService(env, { port });
     try {
       await openCampaign({ url: () => service.url, partitions: partitionCounts.embedded.races, endOffset: null }).endure({
+        crashes: true,
         name: `Service on the embedded engines: ${KILLS} x kill -9 at random moments (seed ${SEED + 1})`,
         load: { liveSpanMs: KILLS * 3_500, liveRaces: KILLS * 15, historyRaces: KILLS * 30 },
         after: 0.02,

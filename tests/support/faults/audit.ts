@@ -37,8 +37,8 @@ export type Audit = {
   readonly doubled: number;
   /** What is not as promised, a sentence each. */
   readonly problems: readonly string[];
-  /** Outputs that were sent again after a crash and are stored as what they are: an older version. */
-  readonly resentRevisions: number;
+  /** Races that say another number of revisions than they published. */
+  readonly recounted: number;
 };
 
 type Totals = Record<'read' | 'applied' | 'late' | 'duplicate' | 'forgotten' | 'rejected' | 'rerouted' | 'balanced' | 'partitions', number>;
@@ -49,9 +49,10 @@ const keys = [
 
 /**
  * Holds ClickHouse against what was sent, in SQL: every race ended as it was told and is there once, no record of the
- * log is there twice, the inputs add up, revisions run 1, 2, 3... `endOffset`: records in race-updates, all partitions.
+ * log is there twice, the inputs add up, revisions run 1, 2, 3... `endOffset`: records in race-updates, all partitions;
+ * `crashes`: processes that held partitions were killed or stopped.
  */
-export async function audit(url: string, ledger: Ledger, partitions: number, endOffset: number | null): Promise<Audit> {
+export async function audit(url: string, ledger: Ledger, { partitions, endOffset, crashes }: { readonly partitions: number; readonly endOffset: number | null; readonly crashes: boolean }): Promise<Audit> {
   const problems: string[] = [];
   const rows = await query<{ race_id: string; ending: string }>(
     url, "SELECT race_id, concat(outcome, ' ', toString(toUnixTimestamp64Milli(completed_at)), ' ', if(is_correction, 'true', 'false')) AS ending FROM races",
@@ -95,14 +96,17 @@ export async function audit(url: string, ledger: Ledger, partitions: number, end
     FROM (SELECT * FROM eta_revisions ORDER BY offset) GROUP BY race_id) AS etas JOIN (SELECT race_id, max(revisions) AS counted FROM races GROUP BY race_id) AS ended USING (race_id)`);
   const odd = revisions.filter((row) => {
     const inOrder = row.revisions.filter((revision, index) => row.revisions.lastIndexOf(revision) === index);
-    return Number(row.partitions) !== 1 || !['passed', 'failed'].includes(row.last) || inOrder.length !== row.counted || inOrder.some((revision, index) => revision !== index + 1);
+    return Number(row.partitions) !== 1 || !['passed', 'failed'].includes(row.last) || inOrder.some((revision, index) => revision !== index + 1);
   });
   if (odd.length > 0) problems.push(`Revisions of ${odd.length} races are not 1, 2, 3... with the end last: ${JSON.stringify(odd.slice(0, 3))}`);
+  // After a crash between a slice's outputs and its changelog the slice is done again, by a learner that may know more by
+  // then: a race may publish one revision more or less than its first FinishedRace, which is the one that counts, says.
+  const recounted = revisions.filter((row) => Math.max(...row.revisions) !== row.counted).length;
+  if (recounted > (crashes ? Math.ceil(revisions.length / 100) : 0)) problems.push(`${recounted} races have published another number of revisions than they say`);
   const published = new Set(revisions.map((row) => row.race_id));
   const silent = [...ledger.live].filter((raceId) => !published.has(raceId));
   if (silent.length > 0) problems.push(`${silent.length} live races have no revision`);
   const talkative = [...published].filter((raceId) => !ledger.live.has(raceId));
   if (talkative.length > 0) problems.push(`${talkative.length} imported races have revisions`);
-  const resentRevisions = revisions.reduce((n, row) => n + row.revisions.length - new Set(row.revisions).size, 0);
-  return { lost: lost.length, doubled, problems, resentRevisions };
+  return { lost: lost.length, doubled, problems, recounted };
 }

@@ -3,7 +3,7 @@ import { feed, makeLoad, MARKER_SOURCE, markers, type Load, type LoadOptions } f
 import { query } from '../service.ts';
 import { waitUntil } from '../wait-until.ts';
 import { audit, emptyLedger, enter, type Ledger } from './audit.ts';
-import { report } from './report.ts';
+import { isLong, report } from './report.ts';
 
 export type CampaignOptions = {
   /** Of a gateway that is there, or comes back, at this address all along. */
@@ -27,6 +27,8 @@ export type Fault = {
   /** Does it, while a load is sent; resolves with what was seen when the cause is gone and things may become normal. */
   readonly act: (during: During) => Promise<string>;
   readonly load?: Partial<Pick<LoadOptions, 'historyRaces' | 'liveRaces' | 'liveDurationMs' | 'liveSpanMs'>>;
+  /** Processes that hold partitions are killed or stopped. */
+  readonly crashes?: boolean;
   /** Share of the load that is stored before it begins; default 0.15. */
   readonly after?: number;
 };
@@ -41,19 +43,20 @@ export type Campaign = {
   endure(fault: Fault): Promise<Endured>;
 };
 
-const LOAD = { historyRaces: 40, liveRaces: 40, liveDurationMs: 1_500, liveSpanMs: 2_500 };
+const LOAD = isLong ? { historyRaces: 40, liveRaces: 40, liveDurationMs: 1_500, liveSpanMs: 2_500 } : { historyRaces: 40, liveRaces: 40, liveDurationMs: 800, liveSpanMs: 1_800 };
 let seed = 1_000;
 let probed = 0;
 
 /** Faults one after another on one service, which began with empty engines. */
 export function openCampaign({ url, partitions, endOffset, patienceMs = 60_000 }: CampaignOptions): Campaign {
   const ledger = emptyLedger();
+  let crashed = false;
 
   async function send(load: Load, onStored?: (stored: number) => void): Promise<void> {
     enter(ledger, load, await feed(load, { url, repeatEvery: 7, patienceMs, ...(onStored === undefined ? {} : { onStored }) }));
   }
 
-  async function endure({ name, act, load: wanted, after = 0.15 }: Fault): Promise<Endured> {
+  async function endure({ name, act, load: wanted, after = 0.15, crashes = false }: Fault): Promise<Endured> {
     seed += 1;
     const load = makeLoad({ ...LOAD, ...wanted, seed, nowMs: Date.now() });
     let stored = 0;
@@ -62,14 +65,16 @@ export function openCampaign({ url, partitions, endOffset, patienceMs = 60_000 }
       await waitUntil(`the first updates of "${name}" are stored`, () => stored >= after * load.items.length, patienceMs);
       const seen = await act({ ledger, etaOfNewRaces });
       const endedAtMs = performance.now();
-      return { seen, endedAtMs, etaMs: await etaOfNewRaces() };
+      const etaMs = await etaOfNewRaces();
+      await areInHistory(`probe-${probed - 1}-`);
+      return { seen, etaMs, historyMs: performance.now() - endedAtMs };
     })();
-    const [{ seen, endedAtMs, etaMs }] = await Promise.all([acting, feeding]);
+    const [{ seen, etaMs, historyMs }] = await Promise.all([acting, feeding]);
     await send(markers(partitions, Date.now(), `marker-${seed}`));
     await settle(name);
-    const historyMs = performance.now() - endedAtMs;
-    const { problems, lost, doubled, resentRevisions } = await audit(url(), ledger, partitions, endOffset === null ? null : await endOffset());
-    report({ fault: name, seen, etaMs, historyMs, audit: `${ledger.updates} updates of ${ledger.told.size} races: ${lost} lost, ${doubled} twice${problems.length === 0 ? '' : ` - ${problems.join('; ')}`}${resentRevisions > 0 ? ` (${resentRevisions} revisions sent again)` : ''}` });
+    crashed ||= crashes;
+    const { problems, lost, doubled, recounted } = await audit(url(), ledger, { partitions, endOffset: endOffset === null ? null : await endOffset(), crashes: crashed });
+    report({ fault: name, seen, etaMs, historyMs, audit: `${ledger.updates} updates of ${ledger.told.size} races: ${lost} lost, ${doubled} twice${problems.length === 0 ? '' : ` - ${problems.join('; ')}`}${recounted > 0 ? ` (${recounted} with a revision more or less after a replay)` : ''}` });
     expect(problems, name).toEqual([]);
     return { seen, etaMs, historyMs };
   }
@@ -84,6 +89,13 @@ export function openCampaign({ url, partitions, endOffset, patienceMs = 60_000 }
       return races.filter((race) => probes.endings.has(race.race_id) && race.eta !== null).length === probes.endings.size;
     }, patienceMs);
     return performance.now() - startedAtMs;
+  }
+
+  async function areInHistory(idPrefix: string): Promise<void> {
+    await waitUntil('new races are in ClickHouse', async () => {
+      const [row] = await query<{ n: string }>(url(), `SELECT uniqExact(race_id) AS n FROM races WHERE startsWith(race_id, '${idPrefix}')`);
+      return Number(row?.n) === partitions;
+    }, patienceMs);
   }
 
   /** Everything that came before the last markers is in ClickHouse. What still is not after the deadline, the audit names. */

@@ -11,7 +11,7 @@ export type Reported = {
   readonly seen: string;
   /** Until a new update had its ETA, from the end of the fault, ms; null = that does not apply. */
   readonly etaMs: number | null;
-  /** Until everything was in ClickHouse too, from the end of the fault, ms. */
+  /** Until a new race was in ClickHouse too, from the end of the fault, ms. */
   readonly historyMs: number | null;
   readonly audit: string;
 };
