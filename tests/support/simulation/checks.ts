@@ -131,43 +131,50 @@ function bytesOf({ key, value }: LogRecord): string {
   return `${key?.toString('hex') ?? ''} ${value?.toString('hex') ?? 'null'}`;
 }
 
-type Accepted = { readonly record: HistoryRecord; readonly at: LogRecord };
+/** A record of race-history; what is stale for the learner may be new to the historian, which knows finished races only. */
+type Accepted = { readonly record: HistoryRecord; readonly at: LogRecord; readonly isTaught: boolean; readonly isStored: boolean };
 
 /**
  * Of race-history, the first record of each origin, by partition; checks that they say what the inputs said. Where clocks
  * close races, a line of a former owner may have closed some that no later one did: behind greater origins, that is stale.
  */
 function checkHistory(ending: Ending, report: Report): Accepted[][] {
-  const { codec, cluster, isTimeless } = ending;
+  const { codec, cluster, isTimeless, isFenced } = ending;
   const byOrigin = new Map<string, HistoryRecord>();
   const accepted = Array.from({ length: cluster.partitionCount('race-history') }, (_, partition) => {
     const list: Accepted[] = [];
     const seen = new Set<string>();
-    const highest = new Map<number, Origin>();
+    const highest = { taught: new Map<number, Origin>(), stored: new Map<number, Origin>() };
+    const isAbove = (known: Map<number, Origin>, origin: Origin): boolean => {
+      const before = known.get(origin.partition);
+      if (before !== undefined && compareOrigins(origin, before) <= 0) return isTimeless;
+      known.set(origin.partition, origin);
+      return true;
+    };
     for (const at of cluster.journalOf('race-history', partition)) {
       const record = recordOf(codec, at);
       const origin = originKey(record);
       const known = byOrigin.get(origin);
-      if (known !== undefined && subjectOf(known) !== subjectOf(record)) report(`origin ${origin} is ${subjectOf(known)} and ${subjectOf(record)}`);
+      // Two owners at once, by different clocks, give up different races at the same input.
+      if ((isTimeless || isFenced) && known !== undefined && subjectOf(known) !== subjectOf(record)) report(`origin ${origin} is ${subjectOf(known)} and ${subjectOf(record)}`);
       byOrigin.set(origin, record);
-      if (seen.has(origin)) continue;
-      seen.add(origin);
       const position = originOf(record);
-      if (position === null) continue;
-      const before = highest.get(position.partition);
-      if (before === undefined || compareOrigins(position, before) > 0) highest.set(position.partition, position);
-      else if (!isTimeless) continue;
-      list.push({ record, at });
+      if (seen.has(origin) || position === null) continue;
+      seen.add(origin);
+      list.push({ record, at, isTaught: isAbove(highest.taught, position), isStored: record.kind === 'FinishedRace' && isAbove(highest.stored, position) });
     }
     return list;
   });
   const taught = new Map<string, Accepted>();
   const races = new Map<string, FinishedRace>();
-  // A race that left the store and came back may have another source, and so another partition.
-  const inOrder = accepted.flat().sort((a, b) => cluster.senderOf(a.at).order - cluster.senderOf(b.at).order);
-  for (const one of inOrder) {
+  for (const one of accepted.flat()) {
     taught.set(originKey(one.record), one);
-    if (one.record.kind === 'FinishedRace') races.set(`${one.record.value.race_id}#${one.record.value.attempt}`, one.record.value);
+    if (one.record.kind !== 'FinishedRace' || !one.isStored) continue;
+    const { value } = one.record;
+    const key = `${value.race_id}#${value.attempt}`;
+    const known = races.get(key);
+    // A race that was forgotten and came back may have another source, and so another partition of race-history.
+    if (known === undefined || compareOrigins(value.origin, known.origin) > 0) races.set(key, value);
   }
   if (isTimeless) {
     const expected = new Map(ending.partitions.flatMap(({ replayed }) => replayed.history).map((record) => [originKey(record), record]));
@@ -192,7 +199,7 @@ function checkHistory(ending: Ending, report: Report): Accepted[][] {
 
 function checkModels({ learners }: Ending, accepted: readonly Accepted[][], report: Report): void {
   const models = new Map<string, SourceModel>();
-  for (const { record } of accepted.flat()) {
+  for (const { record } of accepted.flat().filter(({ isTaught }) => isTaught)) {
     const source = sourceOf(record);
     const model = models.get(source) ?? createSourceModel(source);
     models.set(source, model);
@@ -217,8 +224,8 @@ function checkRows(ending: Ending, accepted: readonly Accepted[][], report: Repo
       return record.kind === 'Forget' ? [{ raceId: record.value.race_id, origin: originKey(record), at, atMs: Math.max(record.value.at, at.appendedAtMs) }] : [];
     });
   const firstForgets = accepted.flat().flatMap(({ record, at }) => record.kind === 'Forget' ? [{ raceId: record.value.race_id, at }] : []);
-  const kept = accepted.flat().flatMap(({ record, at }) => {
-    if (record.kind !== 'FinishedRace') return [];
+  const kept = accepted.flat().flatMap(({ record, at, isStored }) => {
+    if (record.kind !== 'FinishedRace' || !isStored) return [];
     const isForgotten = firstForgets.some((forget) => forget.raceId === record.value.race_id && forget.at.partition === at.partition && forget.at.offset > at.offset);
     return isForgotten ? [] : [{ race: record.value, at }];
   });
@@ -228,13 +235,15 @@ function checkRows(ending: Ending, accepted: readonly Accepted[][], report: Repo
 
   const etas = new Map<string, number>();
   for (const { partition, offset } of tables.eta_revisions) count(etas, `${partition}/${offset}`);
+  // A forecast beyond the year 2100 fits no column.
+  const buried = new Set(cluster.journalOf('dead-letters', 0).map(({ headers }) => headers.slice(0, 3).map(([, value]) => value.toString()).join('/')));
   for (let partition = 0; partition < cluster.partitionCount('eta-updates'); partition++) {
     // What compaction took before it was read is nobody's loss.
     const isThere = new Set(cluster.recordsOf('eta-updates', partition).map(({ offset }) => offset));
     for (const record of cluster.journalOf('eta-updates', partition)) {
       const { race_id: raceId } = valueOf<EtaUpdate>(codec, record);
       const rows = etas.get(`${partition}/${record.offset}`) ?? 0;
-      const mayBeGone = !isThere.has(record.offset) || forgets.some((forget) => forget.raceId === raceId && forget.atMs >= record.appendedAtMs);
+      const mayBeGone = !isThere.has(record.offset) || buried.has(`eta-updates/${partition}/${record.offset}`) || forgets.some((forget) => forget.raceId === raceId && forget.atMs >= record.appendedAtMs);
       if (rows > 1 || (rows === 0 && !mayBeGone)) report(`eta_revisions has ${rows} rows of eta-updates ${partition}/${record.offset} (${raceId})`);
     }
   }

@@ -17,7 +17,7 @@ function describeValue(codec: Codec, topic: TopicName, bytes: Buffer): string {
 
 const shown: Partial<Record<TopicName, readonly string[]>> = {
   'race-updates': ['state', 'progress', 'stage', 'started_at', 'completed_at'],
-  'eta-updates': ['attempt', 'revision', 'state', 'reason', 'issued_at'],
+  'eta-updates': ['attempt', 'revision', 'state', 'reason', 'issued_at', 'started_at', 'eta_sec', 'p90_sec', 'basis'],
   'race-states': ['attempt', 'version', 'state', 'revision', 'epoch', 'applied_offset', 'history_index', 'wake_at', 'read', 'applied', 'late', 'duplicate', 'skipped'],
   'race-history': ['race_id', 'attempt', 'version', 'outcome', 'origin'],
 };
