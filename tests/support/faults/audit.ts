@@ -92,8 +92,8 @@ export async function audit(url: string, ledger: Ledger, { partitions, endOffset
   if (endOffset !== null && sum.read !== endOffset) problems.push(`${sum.read} inputs were read, but the log holds ${endOffset}`);
 
   const revisions = await query<{ race_id: string; partitions: string; revisions: number[]; last: string; counted: number }>(url, `SELECT race_id, partitions, revisions, last, counted FROM (
-    SELECT race_id, uniqExact(partition) AS partitions, groupArray(revision) AS revisions, argMax(state, offset) AS last
-    FROM (SELECT * FROM eta_revisions ORDER BY offset) GROUP BY race_id) AS etas JOIN (SELECT race_id, max(revisions) AS counted FROM races GROUP BY race_id) AS ended USING (race_id)`);
+    SELECT race_id, uniqExact(partition) AS partitions, arrayMap(pair -> pair.2, arraySort(groupArray((offset, revision)))) AS revisions, argMax(state, offset) AS last
+    FROM eta_revisions GROUP BY race_id) AS etas JOIN (SELECT race_id, max(revisions) AS counted FROM races GROUP BY race_id) AS ended USING (race_id)`);
   const odd = revisions.filter((row) => {
     const inOrder = row.revisions.filter((revision, index) => row.revisions.lastIndexOf(revision) === index);
     return Number(row.partitions) !== 1 || !['passed', 'failed'].includes(row.last) || inOrder.some((revision, index) => revision !== index + 1);
