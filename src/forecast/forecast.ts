@@ -15,6 +15,11 @@ const LEAST_ERROR = 0.03;
 /** Seven points and weights of a bell curve: enough under the kernel. */
 const BELL = [-2, -1.2, -0.5, 0, 0.5, 1.2, 2];
 const BELL_WEIGHTS = BELL.map((z) => Math.exp(-0.5 * z * z));
+/**
+ * No forecast says more than ten years, or than the race's age where that is more: the longest duration that teaches.
+ * So every finish that is published lies within what instants and columns hold.
+ */
+export const MAX_FORECAST_SEC = 10 * 365 * 86_400;
 
 /** A forecast of a race. Durations are totals in seconds, counted from started_at; p10 <= p25 <= p50 <= p75 <= p90. */
 export type Forecast = {
@@ -48,11 +53,12 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
   const { distribution, basis } = totalOf(model, race, place, elapsedSec, asOfMs);
   const { sec, mass } = point(distribution, elapsedSec);
+  const mostSec = Math.max(MAX_FORECAST_SEC, elapsedSec);
+  const quantileSec = (share: number): number => Math.min(quantile(distribution, share), mostSec);
   let milestones: Milestone[] | undefined;
   return {
-    etaSec: Math.max(sec, elapsedSec),
-    p10Sec: quantile(distribution, 0.1), p25Sec: quantile(distribution, 0.25), p50Sec: quantile(distribution, 0.5),
-    p75Sec: quantile(distribution, 0.75), p90Sec: quantile(distribution, 0.9),
+    etaSec: Math.min(Math.max(sec, elapsedSec), mostSec),
+    p10Sec: quantileSec(0.1), p25Sec: quantileSec(0.25), p50Sec: quantileSec(0.5), p75Sec: quantileSec(0.75), p90Sec: quantileSec(0.9),
     confidence: mass, basis, clusterId: null,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { forecastRace, type Forecast } from '../../../src/forecast/forecast.ts';
+import { forecastRace, MAX_FORECAST_SEC, type Forecast } from '../../../src/forecast/forecast.ts';
 import type { FinishedRace } from '../../../src/forecast/history-record.ts';
 import { learn } from '../../../src/forecast/learn.ts';
 import { createSourceModel, encodeModel, type SourceModel } from '../../../src/forecast/model.ts';
@@ -32,6 +32,14 @@ describe('forecastRace() at submission', () => {
     const unknown = forecastRace(model, raceOf({ title: 'lint' }), START);
     expect(unknown.basis).toBe('source');
     expect(Math.abs(unknown.etaSec - 600)).toBeLessThan(60);
+  });
+
+  test('nothing is said beyond ten years, or beyond the age of a race that is older', () => {
+    const endless = forecastRace(undefined, raceOf({ eta_sec: 1e12, eta_kind: 'total' }), START);
+    expect([endless.etaSec, endless.p10Sec, endless.p90Sec]).toEqual([MAX_FORECAST_SEC, MAX_FORECAST_SEC, MAX_FORECAST_SEC]);
+    const ageSec = 2 * MAX_FORECAST_SEC;
+    const old = forecastRace(modelOf(...times(5, 300)), raceOf({ state: 'running', started_at: START }), at(ageSec));
+    expect([old.etaSec, old.p90Sec]).toEqual([ageSec, ageSec]);
   });
 
   test('an unknown title is not taken for the one that ran last', () => {
