@@ -127,7 +127,7 @@ function etaUpdateOf(race: RaceState, forecast: Forecast | null, progress: Progr
   const finishAtMs = etaSec === null || race.started_at === null ? null : Math.round(race.started_at + 1000 * etaSec);
   return {
     race_id: race.race_id, source: race.source, title: race.title, revision: race.revision, issued_at: issue.nowMs, event_at: issue.eventAtMs,
-    state: race.state, attempt: race.attempt, queued_at: race.queued_at, started_at: race.started_at, completed_at: race.completed_at,
+    state: race.state, attempt: race.attempt, first_offset: race.first_offset, queued_at: race.queued_at, started_at: race.started_at, completed_at: race.completed_at,
     eta_sec: etaSec, remaining_sec: remainingSec(race, etaSec, finishAtMs, issue.nowMs), finish_at: finishAtMs,
     p10_sec: forecast?.p10Sec ?? null, p50_sec: forecast?.p50Sec ?? null, p90_sec: forecast?.p90Sec ?? null, confidence: forecast?.confidence ?? 0,
     deadline_at: race.deadline_at, deadline_probability: forecast?.deadlineProbability ?? null, basis: issue.basis, reason: issue.reason,

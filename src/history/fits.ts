@@ -31,7 +31,7 @@ const texts: Check = (value) => isObject(value) && Object.values(value).every(te
 const origin = record({ epoch: count, partition: count, offset: integer, index: count });
 
 export const finishedRaceChecks: Checks = Object.entries({
-  race_id: text, source: text, title: text, attempt: count, version: count, outcome: text, queued_at: orNull(at), started_at: at,
+  race_id: text, source: text, title: text, attempt: count, first_offset: whole, version: count, outcome: text, queued_at: orNull(at), started_at: at,
   completed_at: at, duration_sec: number, submitted_at: at, metadata: texts, client_eta_sec: orNull(number), correction: flag, revisions: count,
   origin,
   stages: each({
@@ -46,7 +46,7 @@ export const finishedRaceChecks: Checks = Object.entries({
 export const forgetChecks: Checks = Object.entries({ origin, race_id: text, at } satisfies Record<string, Check>);
 
 export const etaUpdateChecks: Checks = Object.entries({
-  race_id: text, source: text, revision: count, issued_at: at, event_at: at, state: text, attempt: count, started_at: orNull(at),
+  race_id: text, source: text, revision: count, issued_at: at, event_at: at, state: text, attempt: count, first_offset: whole, started_at: orNull(at),
   eta_sec: orNull(number), remaining_sec: orNull(number), finish_at: orNull(finish), p10_sec: orNull(number), p50_sec: orNull(number),
   p90_sec: orNull(number), confidence: number, deadline_at: orNull(at), deadline_probability: orNull(number), basis: text, reason: text,
   model_version: text, cluster_id: orNull(text), previous_eta_sec: orNull(number), display: record({ state: text, finish_at: orNull(finish) }),

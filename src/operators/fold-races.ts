@@ -1,9 +1,10 @@
 import { filter, map, pipe, type OperatorFunction } from 'rxjs';
 import type { RaceStore } from '../ports/state-store.ts';
+import { abandon, wasSilentForADay } from '../race/abandon.ts';
 import { evolve } from '../race/evolve.ts';
-import type { RaceState } from '../race/state.ts';
+import { isFinished, type RaceState } from '../race/state.ts';
 import type { RaceUpdate } from '../race/update.ts';
-import type { FoldedItem, NormalizedItem } from './items.ts';
+import type { FoldedItem, GivingUp, NormalizedItem } from './items.ts';
 
 export type FoldOptions = {
   readonly store: RaceStore;
@@ -11,7 +12,7 @@ export type FoldOptions = {
   readonly graceMs: number;
 };
 
-/** Folds updates into the store `races`: each input becomes applied, late, duplicate, forgotten or rejected. */
+/** Folds updates, and what wake-ups asked for, into the store `races`: each input becomes applied, late, duplicate, forgotten or rejected. */
 export function foldRaces({ store, graceMs }: FoldOptions): OperatorFunction<NormalizedItem, FoldedItem> {
   return pipe(
     filter((item): item is Exclude<NormalizedItem, { kind: 'rejected' }> => item.kind !== 'rejected'),
@@ -23,6 +24,7 @@ export function foldRaces({ store, graceMs }: FoldOptions): OperatorFunction<Nor
         return { kind: 'forgotten', record, race };
       }
       const { epoch } = store.position;
+      if (item.kind === 'giving-up') return giveUp(store, item);
       const known = store.get(item.update.race_id);
       // A slice whose changelog was cut in two by a crash: the race has it, the totals do not.
       if (known !== undefined && known.epoch === epoch && known.applied_offset >= record.offset) return { kind: 'skipped', record };
@@ -42,6 +44,25 @@ export function foldRaces({ store, graceMs }: FoldOptions): OperatorFunction<Nor
       }
     }),
   );
+}
+
+/**
+ * Closes a race that an instance found silent. As an input, this comes to the same for whoever reads it: an instance that
+ * asks and dies, another that asks again, clocks that are a day off. Late when anything was heard of the race since, or
+ * when by the log's own clock a day has not passed.
+ */
+function giveUp(store: RaceStore, { record, raceId, heard }: GivingUp): FoldedItem {
+  const { epoch } = store.position;
+  const race = store.get(raceId);
+  if (race !== undefined && race.epoch === epoch && race.applied_offset >= record.offset) return { kind: 'skipped', record };
+  const isStale = race === undefined || isFinished(race.state) || race.epoch !== heard.epoch || race.applied_offset !== heard.offset;
+  if (isStale || !wasSilentForADay(race, record.appendedAtMs)) return { kind: 'late', record };
+  const closed = { ...abandon(race, record.appendedAtMs), epoch, applied_offset: record.offset };
+  store.put(closed);
+  return {
+    kind: 'changed', record, race: closed, asOfMs: record.appendedAtMs, isHistory: race.revision === 0,
+    change: { reason: 'abandoned', significant: true, started: false, restarted: false, finished: true, corrected: false, finishedStages: [] },
+  };
 }
 
 /** What may come after a finished race has left the store: it must not open a new race. */

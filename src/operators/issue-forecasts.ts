@@ -3,7 +3,7 @@ import { repeatsPublished } from '../forecast/agreement.ts';
 import { forecastRace, type Forecast } from '../forecast/forecast.ts';
 import type { ModelStore } from '../ports/model-store.ts';
 import { isFinished } from '../race/state.ts';
-import type { ChangedRace, FoldedItem } from './items.ts';
+import type { ChangedRace, FoldedItem, WokenItem } from './items.ts';
 
 export type ForecastItem = {
   readonly changed: ChangedRace;
@@ -13,7 +13,7 @@ export type ForecastItem = {
 };
 
 /** A forecast for each changed race, as of the event time of what changed it and of the learner's position. */
-export function issueForecasts(models: ModelStore): OperatorFunction<FoldedItem, ForecastItem> {
+export function issueForecasts(models: ModelStore): OperatorFunction<FoldedItem | WokenItem, ForecastItem> {
   return pipe(
     filter((item): item is ChangedRace => item.kind === 'changed'),
     map((changed): ForecastItem => {

@@ -7,9 +7,9 @@ import { saidAtMs } from './original-time.ts';
 /** Values to checked updates. Refused and misplaced records have left for their sinks already. */
 export function normalizeUpdates(): OperatorFunction<DecodedItem, NormalizedItem> {
   return pipe(
-    filter((item): item is Exclude<DecodedItem, { kind: 'misplaced' | 'rejected' }> => item.kind === 'value' || item.kind === 'forget'),
+    filter((item): item is Exclude<DecodedItem, { kind: 'misplaced' | 'rejected' }> => item.kind === 'value' || item.kind === 'forget' || item.kind === 'giving-up'),
     map((item): NormalizedItem => {
-      if (item.kind === 'forget') return item;
+      if (item.kind !== 'value') return item;
       const { record } = item;
       const result = normalizeUpdate(item.value, record.appendedAtMs, saidAtMs(record));
       if ('rejection' in result) return { kind: 'rejected', record, rejection: result.rejection };

@@ -1,8 +1,10 @@
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { Codec } from '../ports/codec.ts';
+import type { NewRecord } from '../ports/record-log.ts';
 import type { RaceUpdate } from '../race/update.ts';
 import { createLearnedPartition, foldHistory } from './learned-partition.ts';
 import { PartitionGraph } from './partition-graph.ts';
+import { giveUpRecord } from './give-up-record.ts';
 import { GRACE_MS } from './pipeline.ts';
 import { initialPosition, PartitionStore } from './race-store.ts';
 
@@ -29,6 +31,7 @@ export function runBacktest({ updates, codec, finishedTtlMs, onRevision, onProgr
   const learned = createLearnedPartition();
   let nowMs = 0;
   let done = 0;
+  let offset = 0;
   let revisions = 0;
   const graph = new PartitionGraph({
     store, codec, partitionCount: 1, graceMs: GRACE_MS, finishedTtlMs,
@@ -36,7 +39,7 @@ export function runBacktest({ updates, codec, finishedTtlMs, onRevision, onProgr
     models: { modelOf: (source) => learned.models.get(source), versionOf: () => `0@${learned.offset}` },
   });
   function takeOutputs(): void {
-    const { etas, history } = graph.takeOutputs();
+    const { etas, history, giveUps } = graph.takeOutputs();
     for (const { eta } of etas) onRevision(eta);
     revisions += etas.length;
     for (const record of history) {
@@ -44,6 +47,11 @@ export function runBacktest({ updates, codec, finishedTtlMs, onRevision, onProgr
       learned.offset += 1;
     }
     store.takeChanges();
+    for (const giveUp of giveUps) accept(giveUpRecord(codec, giveUp));
+  }
+  function accept({ key, value, headers = [] }: NewRecord): void {
+    graph.accept({ topic: 'race-updates', partition: 0, offset: offset++, key, value, headers, appendedAtMs: nowMs });
+    takeOutputs();
   }
   function runWakeUps(untilMs: number): void {
     for (;;) {
@@ -57,11 +65,7 @@ export function runBacktest({ updates, codec, finishedTtlMs, onRevision, onProgr
   for (const update of updates) {
     runWakeUps(update.at);
     nowMs = Math.max(nowMs, update.at);
-    graph.accept({
-      topic: 'race-updates', partition: 0, offset: done, headers: [], appendedAtMs: nowMs,
-      key: Buffer.from(update.race_id), value: codec.encode('race-updates', update),
-    });
-    takeOutputs();
+    accept({ key: Buffer.from(update.race_id), value: codec.encode('race-updates', update) });
     done += 1;
     if (done % 1_000 === 0) onProgress?.(done);
   }

@@ -3,11 +3,11 @@ import { topology, type ProcessorName, type SourceName } from '../../topology/to
 import { messageOf, reject, type Rejection } from '../errors.ts';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
-import { silenceEndsAtMs } from '../forecast/wake.ts';
 import { decodeUpdates } from '../operators/decode-updates.ts';
 import { foldRaces } from '../operators/fold-races.ts';
+import type { GiveUp } from '../operators/give-up.ts';
 import { issueForecasts } from '../operators/issue-forecasts.ts';
-import type { DecodedItem, FoldedItem, HistoryItem, NormalizedItem, RevisedItem, WakeUp } from '../operators/items.ts';
+import type { DecodedItem, FoldedItem, HistoryItem, NormalizedItem, RevisedItem, WakeUp, WokenItem } from '../operators/items.ts';
 import { normalizeUpdates } from '../operators/normalize-updates.ts';
 import { recordHistory } from '../operators/record-history.ts';
 import { reviseEtas } from '../operators/revise-etas.ts';
@@ -43,6 +43,7 @@ export type GraphOutputs = {
   readonly history: HistoryRecord[];
   readonly deadLetters: DeadLetter[];
   readonly reroutes: { readonly record: LogRecord; readonly partition: number }[];
+  readonly giveUps: GiveUp[];
 };
 
 /**
@@ -82,7 +83,7 @@ export class PartitionGraph {
   /** Looks at the races whose wake-up is due, at most `limit`; returns how many there were. Throws on a bug. */
   wake(nowMs: number, limit: number): number {
     const due = this.#options.store.takeDue(nowMs, limit);
-    for (const raceId of this.#bySilence(due)) {
+    for (const raceId of due) {
       this.#run(() => this.#wakeUps.next({ raceId, nowMs }), (error) => {
         throw error;
       });
@@ -90,22 +91,9 @@ export class PartitionGraph {
     return due.length;
   }
 
-  /**
-   * Races that are given up are numbered in the order in which they fell silent: a slice that is run again after a
-   * crash, at another time, may give up more or fewer of them, but each under the number that it had.
-   */
-  #bySilence(raceIds: readonly string[]): string[] {
-    const { store } = this.#options;
-    const due = raceIds.flatMap((raceId) => {
-      const race = store.get(raceId);
-      return race === undefined ? [] : [{ raceId, endsAtMs: silenceEndsAtMs(race) }];
-    });
-    return due.sort((a, b) => a.endsAtMs - b.endsAtMs || (a.raceId < b.raceId ? -1 : 1)).map(({ raceId }) => raceId);
-  }
-
   get outputCount(): number {
-    const { etas, history, deadLetters, reroutes } = this.#outputs;
-    return etas.length + history.length + deadLetters.length + reroutes.length;
+    const { etas, history, deadLetters, reroutes, giveUps } = this.#outputs;
+    return etas.length + history.length + deadLetters.length + reroutes.length + giveUps.length;
   }
 
   takeOutputs(): GraphOutputs {
@@ -117,15 +105,15 @@ export class PartitionGraph {
   /** One throw ends an RxJS graph: the record's changes and outputs are taken back and the graph is wired anew. */
   #run(next: () => void, onFailure: (error: unknown) => void): void {
     const { store } = this.#options;
-    const { etas, history, deadLetters, reroutes } = this.#outputs;
-    const before = [etas.length, history.length, deadLetters.length, reroutes.length] as const;
+    const { etas, history, deadLetters, reroutes, giveUps } = this.#outputs;
+    const before = [etas.length, history.length, deadLetters.length, reroutes.length, giveUps.length] as const;
     store.begin();
     next();
     if (this.#failure === null) return;
     const { error } = this.#failure;
     this.#failure = null;
     store.rollback();
-    [etas.length, history.length, deadLetters.length, reroutes.length] = before;
+    [etas.length, history.length, deadLetters.length, reroutes.length, giveUps.length] = before;
     this.#wire();
     onFailure(error);
   }
@@ -151,6 +139,9 @@ export class PartitionGraph {
       },
       refused: (item: DecodedItem | NormalizedItem | FoldedItem) => {
         if (item.kind === 'rejected') this.#outputs.deadLetters.push(item);
+      },
+      'give-ups': (item: WokenItem) => {
+        if (item.kind === 'give-up') this.#outputs.giveUps.push(item);
       },
       reroutes: (item: DecodedItem) => {
         if (item.kind === 'misplaced') this.#outputs.reroutes.push(item);
@@ -184,5 +175,5 @@ export class PartitionGraph {
 }
 
 function emptyOutputs(): GraphOutputs {
-  return { etas: [], history: [], deadLetters: [], reroutes: [] };
+  return { etas: [], history: [], deadLetters: [], reroutes: [], giveUps: [] };
 }

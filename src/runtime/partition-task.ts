@@ -12,6 +12,7 @@ import { approximateStateBytes } from '../race/state-size.ts';
 import { appendInChunks } from './append-in-chunks.ts';
 import { changelogHeaders } from './changelog-headers.ts';
 import { deadLetterRecord } from './dead-letters.ts';
+import { giveUpRecord } from './give-up-record.ts';
 import type { PipelineHooks } from './hooks.ts';
 import { PartitionGraph, type GraphOptions, type GraphOutputs } from './partition-graph.ts';
 import type { PartitionStore } from './race-store.ts';
@@ -213,7 +214,7 @@ export class PartitionTask {
     });
   }
 
-  async #sendOutputs({ etas, history, deadLetters, reroutes }: GraphOutputs): Promise<void> {
+  async #sendOutputs({ etas, history, deadLetters, reroutes, giveUps }: GraphOutputs): Promise<void> {
     const { log, codec, partition, historyPartitions } = this.#options;
     const { signal } = this.#lost;
     const sends: Promise<void>[] = [];
@@ -225,9 +226,10 @@ export class PartitionTask {
       pushTo(historyByPartition, partitionOfKey(key, historyPartitions), { key, value: codec.encode('race-history', record.value, record.kind) });
     }
     for (const [target, records] of historyByPartition) sends.push(appendInChunks(log, 'race-history', target, records, signal));
-    const reroutesByPartition = new Map<number, NewRecord[]>();
-    for (const { record, partition: target } of reroutes) pushTo(reroutesByPartition, target, { key: record.key, value: record.value, headers: record.headers });
-    for (const [target, records] of reroutesByPartition) sends.push(appendInChunks(log, 'race-updates', target, records, signal));
+    const updatesByPartition = new Map<number, NewRecord[]>();
+    for (const { record, partition: target } of reroutes) pushTo(updatesByPartition, target, { key: record.key, value: record.value, headers: record.headers });
+    for (const giveUp of giveUps) pushTo(updatesByPartition, partition, giveUpRecord(codec, giveUp));
+    for (const [target, records] of updatesByPartition) sends.push(appendInChunks(log, 'race-updates', target, records, signal));
     sends.push(appendInChunks(log, 'dead-letters', 0, deadLetters.map(({ record, rejection }) => deadLetterRecord(record, rejection)), signal));
     // All of them, whatever becomes of one: what is still under way then must not arrive behind the next slice.
     const failed = (await Promise.allSettled(sends)).find((result) => result.status === 'rejected');

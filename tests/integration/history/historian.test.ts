@@ -181,6 +181,19 @@ describe('the historian', () => {
     expect(letters[0]?.value).toEqual(poison.value);
   });
 
+  it('counts a finish once that is sent again after its race was forgotten, also when itself was restarted between', async () => {
+    const order = { key: Buffer.from('ci/acme'), value: codec.encode('race-history', forget(1, 'race-0', Date.now()), 'Forget') };
+    await produce('race-history', 0, [history(finishedRace(0)), order]);
+    await start(soon);
+    await caughtUp();
+    await restart(soon);
+    await produce('race-history', 0, [history(finishedRace(0)), order, history(finishedRace(2))]);
+    await caughtUp();
+    expect(repeats).toBe(1);
+    await expect(store.query('SELECT race_id FROM races')).resolves.toEqual([{ race_id: 'race-2' }]);
+    await expect(store.query('SELECT races FROM v_source_stats')).resolves.toEqual([{ races: 2 }]);
+  });
+
   it('removes the rows of a forgotten race, its late revisions too, and keeps what the race did anew', async () => {
     await produce('race-history', 0, [history(finishedRace(0)), history(finishedRace(1))]);
     await produce('eta-updates', 0, [eta(etaUpdate('race-0', 1)), eta(etaUpdate('race-1', 1))]);

@@ -229,6 +229,18 @@ function checkRows(ending: Ending, accepted: readonly Accepted[][], report: Repo
     const isForgotten = firstForgets.some((forget) => forget.raceId === record.value.race_id && forget.at.partition === at.partition && forget.at.offset > at.offset);
     return isForgotten ? [] : [{ race: record.value, at }];
   });
+  // What names a row of `races`: two ends under one name would replace each other.
+  const ends = new Map<string, number>();
+  const counted = new Map<string, number>();
+  for (const { record, isStored } of accepted.flat()) if (record.kind === 'FinishedRace' && isStored && !record.value.correction) count(counted, record.value.source);
+  for (const { record, isStored } of accepted.flat()) {
+    if (record.kind === 'FinishedRace' && isStored && !record.value.correction) count(ends, `${record.value.source} ${record.value.race_id}#${record.value.attempt}@${record.value.first_offset}`);
+  }
+  for (const [run, times] of ends) if (times > 1) report(`${run} ended ${times} times`);
+  for (const source of new Set([...counted.keys(), ...ending.database.counted.keys()])) {
+    const [wanted = 0, found = 0] = [counted.get(source), ending.database.counted.get(source)];
+    if (wanted !== found) report(`source_stats counts ${found} races of ${source}, ${wanted} have ended`);
+  }
   compareRows('races', kept.map(({ race, at }) => raceRow(race, at)), tables.races, report);
   compareRows('stages', kept.flatMap(({ race, at }) => stageRows(race, at)), tables.stages, report);
   compareRows('forecast_errors', kept.flatMap(({ race, at }) => forecastErrorRows(race, at)), tables.forecast_errors, report);

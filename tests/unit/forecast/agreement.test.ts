@@ -10,7 +10,7 @@ const progress = { reason: 'progress', significant: false } as const;
 /** Published after its start: 300 s, between 260 and 360. */
 function running(reports: readonly (readonly [sec: number, percent: number])[], changes: Partial<RaceState> = {}): RaceState {
   return {
-    ...newRace({ ...emptyUpdate('r', 's', START), state: 'running' }, START),
+    ...newRace({ ...emptyUpdate('r', 's', START), state: 'running' }, START, 0),
     state: 'running', started_at: START, revision: 1, display: { finish_at: START + 300_000, state: 'stable' },
     published: {
       issued_at: START, event_at: START, eta_sec: 300, p10_sec: 260, p50_sec: 300, p90_sec: 360, confidence: 0.8,
