@@ -370,7 +370,8 @@ export async function openSubscription(context: SubscriptionContext, options: Su
   return {
     commit(id, nextOffset, metadata = '') {
       const one = held.get(keyOf(id));
-      return one === undefined ? Promise.reject(lostError(id)) : committer.commit({ id, offset: nextOffset, metadata, held: one.signal });
+      // Before it is ready nothing of it was delivered: only a batch of an earlier holding can want to commit.
+      return one === undefined || !one.ready ? Promise.reject(lostError(id)) : committer.commit({ id, offset: nextOffset, metadata, held: one.signal });
     },
     async committed(id) {
       return (await context.committedOf(group, id.topic))[id.partition] ?? { offset: null, metadata: '' };

@@ -108,7 +108,7 @@ describe.skipIf(whyNoEngines() !== null)('pipelines that are killed, stopped and
         expect(sleeper!.logs()).toContain('This member was out of its group for a while');
         // Only then may the last send of the sleeper be long gone: the new owner has looked, and overruled it.
         if (isLong) await delay(95_000);
-        const overruled = (pipelines[0]?.logs() ?? '').includes('A former owner wrote to the changelog');
+        const overruled = (pipelines[0]?.logs() ?? '').includes('Former owners wrote to the changelog');
         return `its partitions were given on: ETAs of new races ${(etaMs / 1_000).toFixed(1)} s after it was stopped; awake, it dropped what it had in hand and joined again${isLong ? `; its late writes: ${overruled ? 'found and overruled' : 'none'}` : ''}`;
       },
     });

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadChdb } from '../../../src/adapters/clickhouse/embedded.ts';
 import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
-import { raceRow } from '../../../src/history/rows.ts';
+import { raceRow, type RaceRow } from '../../../src/history/rows.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import { finishedRace, START_AT_MS } from '../../support/clickhouse/history-records.ts';
 import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
@@ -75,7 +75,8 @@ describe('the embedded ClickHouse', () => {
     const copy = join(directory, 'schemas');
     await cp(schemas, copy, { recursive: true });
     await rm(join(copy, '003_reused_ids.sql'));
-    const { first_offset: _, ...old } = raceRow(finishedRace(1), { topic: 'race-history', partition: 0, offset: 1, appendedAtMs: Date.now() });
+    const old: Partial<RaceRow> = raceRow(finishedRace(1), { topic: 'race-history', partition: 0, offset: 1, appendedAtMs: Date.now() });
+    delete old.first_offset;
     const open = (migrations: URL): Promise<HistoryStore> => openHistoryStore({ config: { ...config, database: 'upgraded' }, dataDir, historyTtlDays: 30, logger: silentLogger, migrations });
     const before = await open(pathToFileURL(`${copy}/`));
     await before.migrate();
