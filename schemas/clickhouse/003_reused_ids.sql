@@ -12,7 +12,14 @@ CREATE OR REPLACE VIEW v_races AS SELECT * FROM races FINAL;
 
 CREATE OR REPLACE VIEW v_stages AS SELECT * FROM stages FINAL;
 
-CREATE OR REPLACE VIEW v_eta_revisions AS SELECT * FROM eta_revisions FINAL;
+-- A number that is sent again after a crash takes back what was numbered from it on: the second time there may be fewer.
+CREATE OR REPLACE VIEW v_eta_revisions AS
+SELECT * EXCEPT last_offset FROM
+(
+    SELECT *, max(offset) OVER (PARTITION BY race_id, first_offset ORDER BY revision ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS last_offset
+    FROM eta_revisions FINAL
+)
+WHERE offset = last_offset;
 
 CREATE OR REPLACE VIEW v_forecast_errors AS SELECT * FROM forecast_errors FINAL;
 

@@ -9,6 +9,7 @@ import { isLoopback } from '../runtime/loopback.ts';
 import { requireTokens, SOCKET_PROTOCOL } from './access.ts';
 import type { App } from './app.ts';
 import { createAppender } from './appender.ts';
+import { limitConnections } from './connection-limit.ts';
 import type { GatewayContext, GatewayDeps } from './context.ts';
 import { crossOriginHeaders, isOwnOrigin, originRefused, preflightHeaders } from './cross-origin.ts';
 import { answerErrors, answerUnknown } from './errors-to-answers.ts';
@@ -67,7 +68,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 /** The gateway without its listener: what the OpenAPI document is made from. */
 export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; close(): Promise<void> }> {
   const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
-  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, tokens } = options;
+  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, maxHttpConnections = 4_096, tokens } = options;
   const view = await openView({ log, codec, clock, logger });
   const partitions = await log.partitionCount('race-updates');
   const pending = pendingWrites(view, clock);
@@ -166,6 +167,8 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     socketRoutes(scope as App, socketOptions);
     eventStreamRoutes(scope as App, socketOptions);
   });
+
+  limitConnections(app.server, { max: maxHttpConnections, streams: () => fanout.size() });
 
   let closing: Promise<void> | null = null;
   const closeAll = async (): Promise<void> => {

@@ -80,6 +80,16 @@ describe('the historian', () => {
     await expectEachOffsetOnce();
   });
 
+  it('shows what stands of revisions that were sent again, the second time fewer', async () => {
+    await produce('eta-updates', 0, [1, 2, 3, 4, 1, 2].map((revision) => eta(etaUpdate('a', revision))));
+    await produce('eta-updates', 1, [...[1, 2, 1, 2, 3].map((revision) => eta(etaUpdate('b', revision))), eta(etaUpdate('b', 1, { first_offset: 9 }))]);
+    await start(soon);
+    await caughtUp();
+    await expect(store.query('SELECT race_id, first_offset, groupArray(revision) AS revisions FROM (SELECT * FROM v_eta_revisions ORDER BY revision) GROUP BY race_id, first_offset ORDER BY race_id, first_offset')).resolves.toEqual([
+      { race_id: 'a', first_offset: 0, revisions: [1, 2] }, { race_id: 'b', first_offset: 0, revisions: [1, 2, 3] }, { race_id: 'b', first_offset: 9, revisions: [1] },
+    ]);
+  });
+
   it('leaves out a finish that was sent again after a crash of the pipeline, also when itself was restarted between', async () => {
     await produce('race-history', 0, [0, 1, 2].map((n) => history(finishedRace(n))));
     await start(soon);
