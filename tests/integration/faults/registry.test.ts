@@ -45,7 +45,7 @@ describe.skipIf(whyNoEngines() !== null)('a service whose registry fails', { tim
 
   test('a service that starts while the registry is away waits for it, and says so', async () => {
     link.become({ kind: 'refuse' });
-    const starting = startService(env);
+    const starting = startService(env, { deadlineMs: 150_000 });
     starting.catch(() => undefined);
     await delay(isLong ? 60_000 : 4_000);
     link.become({ kind: 'open' });
