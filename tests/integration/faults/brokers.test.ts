@@ -7,7 +7,7 @@ import { startKafka, type KafkaCluster } from '../../support/engines/kafka.ts';
 import { kafkaConfig, quietLogger } from '../../support/engines/kafka-client.ts';
 import { enter } from '../../support/faults/audit.ts';
 import { openCampaign, type Campaign } from '../../support/faults/campaign.ts';
-import { isLong } from '../../support/faults/report.ts';
+import { isBrief, isLong } from '../../support/faults/report.ts';
 import { settingOn, type KafkaSetting } from '../../support/kafka-service.ts';
 import { feed, markers } from '../../support/load.ts';
 import { startService, temporaryDirectory, type RunningService } from '../../support/service.ts';
@@ -55,7 +55,7 @@ describe.skipIf(whyNoEngines() !== null)('a service on three brokers', { timeout
     await allInSync();
   });
 
-  test('a leader is shut down in order, and comes back', async () => {
+  test.skipIf(isBrief)('a leader is shut down in order, and comes back', async () => {
     const leader = await leaderOf('race-states', 0);
     await campaign.endure({
       name: 'Kafka, 3 brokers: controlled shutdown of a leader', load: LIVE,
@@ -68,7 +68,7 @@ describe.skipIf(whyNoEngines() !== null)('a service on three brokers', { timeout
     await allInSync();
   });
 
-  test('leaders are moved to other brokers', async () => {
+  test.skipIf(isBrief)('leaders are moved to other brokers', async () => {
     const topics = ['race-updates', 'race-states', 'eta-updates', 'race-history'];
     await campaign.endure({
       name: 'Kafka, 3 brokers: every leader moved to another broker by reassignment, and back', load: LIVE,
