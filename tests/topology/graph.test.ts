@@ -107,6 +107,25 @@ describe('the graph', () => {
     expect(driver.store.size).toBe(0);
   });
 
+  it('tells a race that comes back under an id from the one that had it, and a further attempt from neither', async () => {
+    const driver = await graphDriver({ nowMs: T0 });
+    const ends: unknown[] = [];
+    const see = ({ history }: GraphOutputs): void => {
+      for (const { value } of history) if ('race_id' in value && 'attempt' in value && value.race_id === 'r1') ends.push([value.attempt, value.first_offset]);
+    };
+    driver.send({ ...submission, race_id: 'other' });
+    see(driver.send(submission));
+    see(driver.send({ ...emptyUpdate('r1', 'ci/acme', T0 + 10_000), state: 'passed' }));
+    see(driver.send({ ...submission, at: T0 + 20_000, started_at: T0 + 20_000 }));
+    see(driver.send({ ...emptyUpdate('r1', 'ci/acme', T0 + 30_000), state: 'failed' }));
+    see(driver.advanceTo(T0 + 30 * HOUR_MS));
+    expect(driver.store.get('r1')).toBeUndefined();
+    const offset = driver.store.position.applied_offset + 1;
+    expect(driver.send({ ...submission, at: driver.nowMs, started_at: driver.nowMs }).etas[0]?.eta).toMatchObject({ attempt: 1, revision: 1, first_offset: offset });
+    see(driver.send({ ...emptyUpdate('r1', 'ci/acme', driver.nowMs + 1_000), state: 'passed' }));
+    expect(ends).toEqual([[1, 1], [2, 1], [1, offset]]);
+  });
+
   describe('a race that is asked to be given up', () => {
     const silentFor = async (hours: number): Promise<{ driver: GraphDriver; ask: (heard: number) => GraphOutputs }> => {
       const driver = await graphDriver({ nowMs: T0 });
