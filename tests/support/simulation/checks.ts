@@ -229,12 +229,13 @@ function checkRows(ending: Ending, accepted: readonly Accepted[][], report: Repo
     const isForgotten = firstForgets.some((forget) => forget.raceId === record.value.race_id && forget.at.partition === at.partition && forget.at.offset > at.offset);
     return isForgotten ? [] : [{ race: record.value, at }];
   });
-  // What names a row of `races`: two ends under one name would replace each other.
+  // What names a row of `races`: two ends under one name would replace each other. Of a topic made anew it takes the same
+  // offset by chance, or the same updates once more.
   const ends = new Map<string, number>();
   const counted = new Map<string, number>();
   for (const { record, isStored } of accepted.flat()) if (record.kind === 'FinishedRace' && isStored && !record.value.correction) count(counted, record.value.source);
   for (const { record, isStored } of accepted.flat()) {
-    if (record.kind === 'FinishedRace' && isStored && !record.value.correction) count(ends, `${record.value.source} ${record.value.race_id}#${record.value.attempt}@${record.value.first_offset}`);
+    if (record.kind === 'FinishedRace' && isStored && !record.value.correction) count(ends, `${record.value.source} ${record.value.race_id}#${record.value.attempt}@${record.value.first_offset} of epoch ${record.value.origin.epoch}`);
   }
   for (const [run, times] of ends) if (times > 1) report(`${run} ended ${times} times`);
   for (const source of new Set([...counted.keys(), ...ending.database.counted.keys()])) {
