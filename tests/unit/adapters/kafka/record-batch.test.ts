@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../../../src/adapters/kafka/crc32c.ts';
 import { batchBytes, readRecords, writeBatch, type BatchContext, type BatchMessage, type BatchRecord } from '../../../../src/adapters/kafka/record-batch.ts';
