@@ -15,10 +15,16 @@ export function compileReader(type: Type): CompiledReader | null {
   const name = compilation.record(type);
   if (name === null) return null;
   // oxlint-disable-next-line typescript/no-implied-eval -- made of schemas that avsc has checked, as avsc makes its own readers
-  const make = new Function('symbols', 'float', 'floatBytes', `'use strict';\n${RUNTIME}\n${compilation.functions.join('\n')}\n${entry(name)}`) as (...tools: unknown[]) => CompiledReader;
+  const make = new Function('symbols', 'texts', 'float', 'floatBytes', `'use strict';\n${RUNTIME}\n${compilation.functions.join('\n')}\n${entry(name)}`) as (...tools: unknown[]) => CompiledReader;
   const float = new Float64Array(1);
-  return make(compilation.symbols, float, new Uint8Array(float.buffer));
+  return make(compilation.symbols, recentTexts, float, new Uint8Array(float.buffer));
 }
+
+/**
+ * Short texts that were read lately, by a hash of their bytes: sources, titles, names of stages and keys come with every
+ * record, and a call into Node for each was most of what reading cost. A power of two; chosen, about 200 KB with its texts.
+ */
+const recentTexts: string[] = Array.from({ length: 4_096 }, () => '');
 
 const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
@@ -62,7 +68,18 @@ function text() {
   const length = long(), from = p;
   if (length < 0 || length > e - from) throw giveUp;
   p = from + length;
-  return length === 0 ? '' : b.utf8Slice(from, p);
+  if (length > 32) return b.utf8Slice(from, p);
+  let hash = length;
+  for (let i = from; i < p; i++) hash = (hash * 31 + b[i]) | 0;
+  const slot = (hash ^ (hash >>> 13)) & (texts.length - 1);
+  const known = texts[slot];
+  // As long in characters as in bytes and equal in each: ASCII, hence the same text.
+  if (known.length === length) {
+    let i = 0;
+    while (i < length && known.charCodeAt(i) === b[from + i]) i++;
+    if (i === length) return known;
+  }
+  return (texts[slot] = b.utf8Slice(from, p));
 }
 function flag() {
   const byte = b[p++];

@@ -44,6 +44,17 @@ describe('compileReader', () => {
     for (const bytes of [Buffer.alloc(10, 0xff), Buffer.from('ffffffffffffffffff01', 'hex'), Buffer.from('8080808080808080808001', 'hex')]) expect(read(bytes)).toBeUndefined();
   });
 
+  it('reads short texts again and again, whatever was read in between, in every script and where they are no UTF-8', () => {
+    const type = parseType('{"type":"record","name":"T","fields":[{"name":"a","type":"string"}]}');
+    const read = compileReader(type)!;
+    const texts = ['', 'a', 'é', 'Ã©', 'ÿ', '日本', '😀', ...Array.from({ length: 20_000 }, (_, i) => `${i % 7}-${i}`)];
+    for (const a of [...texts, ...texts]) {
+      const bytes = type.toBuffer({ a });
+      if ((read(bytes) as { a: string }).a !== a) expect(read(bytes)).toEqual({ a });
+    }
+    for (const bytes of ['02ff', '04c328', '06eda080']) expect(read(Buffer.from(bytes, 'hex'))).toEqual({ ...(type.fromBuffer(Buffer.from(bytes, 'hex')) as object) });
+  });
+
   it('a count that the bytes cannot hold costs nothing', () => {
     const list = compileReader(parseType('{"type":"record","name":"A","fields":[{"name":"a","type":{"type":"array","items":"string"}}]}'))!;
     expect(list(Buffer.from('80808080802000', 'hex'))).toBeUndefined();
