@@ -1,8 +1,9 @@
-import { filter, map, pipe, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { repeatsPublished } from '../forecast/agreement.ts';
 import { forecastRace, type Forecast } from '../forecast/forecast.ts';
 import type { ModelStore } from '../ports/model-store.ts';
 import { isFinished } from '../race/state.ts';
+import { emitEach } from './emit-each.ts';
 import type { ChangedRace, FoldedItem, WokenItem } from './items.ts';
 
 export type ForecastItem = {
@@ -14,12 +15,9 @@ export type ForecastItem = {
 
 /** A forecast for each changed race, as of the event time of what changed it and of the learner's position. */
 export function issueForecasts(models: ModelStore): OperatorFunction<FoldedItem | WokenItem, ForecastItem> {
-  return pipe(
-    filter((item): item is ChangedRace => item.kind === 'changed'),
-    map((changed): ForecastItem => {
-      return { changed, forecast: forecastOf(changed, models), modelVersion: models.versionOf(changed.race.source) };
-    }),
-  );
+  return emitEach((item, emit) => {
+    if (item.kind === 'changed') emit({ changed: item, forecast: forecastOf(item, models), modelVersion: models.versionOf(item.race.source) });
+  });
 }
 
 function forecastOf({ race, change, asOfMs, isHistory }: ChangedRace, models: ModelStore): ForecastItem['forecast'] {

@@ -1,4 +1,4 @@
-import { merge, Subject, type Observable, type OperatorFunction } from 'rxjs';
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import { topology, type ProcessorName, type SourceName } from '../../topology/topology.ts';
 import { messageOf, reject, type Rejection } from '../errors.ts';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
@@ -52,8 +52,8 @@ export type GraphOutputs = {
  */
 export class PartitionGraph {
   readonly #options: GraphOptions;
-  #inputs = new Subject<LogRecord>();
-  #wakeUps = new Subject<WakeUp>();
+  #inputs = new Outlet<LogRecord>();
+  #wakeUps = new Outlet<WakeUp>();
   #failure: { error: unknown } | null = null;
   #outputs: GraphOutputs = emptyOutputs();
 
@@ -147,30 +147,45 @@ export class PartitionGraph {
         if (item.kind === 'misplaced') this.#outputs.reroutes.push(item);
       },
     };
-    this.#inputs = new Subject();
-    this.#wakeUps = new Subject();
-    const streams = new Map<ProcessorName | SourceName, Observable<unknown>>([['race-updates', this.#inputs], ['wake-ups', this.#wakeUps]]);
+    this.#inputs = new Outlet();
+    this.#wakeUps = new Outlet();
+    const outlets = new Map<ProcessorName | SourceName, Outlet<never>>([['race-updates', this.#inputs as Outlet<never>], ['wake-ups', this.#wakeUps as Outlet<never>]]);
     const fail = (error: unknown): void => {
       this.#failure ??= { error };
     };
     for (const node of topology) {
       if (node.role !== 'pipeline' || node.kind === 'source') continue;
-      const parents = node.parents.map((parent) => streams.get(parent)).filter((stream) => stream !== undefined);
+      const parents = node.parents.map((parent) => outlets.get(parent)).filter((outlet) => outlet !== undefined);
       // The learner's nodes belong to the instance, not to a partition.
       if (parents.length < node.parents.length) continue;
-      const input = parents.length === 1 && parents[0] !== undefined ? parents[0] : merge(...parents);
+      const input = new Observable<never>((subscriber) => {
+        for (const parent of parents) parent.feed(subscriber);
+      });
       if (node.kind === 'processor') {
         const operator = processors[node.name];
         if (operator === undefined) throw new Error(`No operator is bound to ${node.name}`);
-        const output = new Subject<unknown>();
-        streams.set(node.name, output);
-        (input as Observable<never>).pipe(operator).subscribe({ next: (item) => output.next(item), error: fail });
+        const output = new Outlet<unknown>();
+        outlets.set(node.name, output as Outlet<never>);
+        input.pipe(operator).subscribe({ next: (item) => output.next(item), error: fail });
       } else {
         const sink = sinks[node.name];
         if (sink === undefined) throw new Error(`No sink is bound to ${node.name}`);
-        (input as Observable<never>).subscribe({ next: sink, error: fail });
+        input.subscribe({ next: sink, error: fail });
       }
     }
+  }
+}
+
+/** What a node gives, to all that read it, in the order of the topology. A Subject does the same at several times the cost per item. */
+class Outlet<T> {
+  readonly #readers: Subscriber<T>[] = [];
+
+  feed(reader: Subscriber<T>): void {
+    this.#readers.push(reader);
+  }
+
+  next(item: T): void {
+    for (const reader of this.#readers) reader.next(item);
   }
 }
 

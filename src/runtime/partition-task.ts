@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
 import { sourceOf } from '../forecast/history-record.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -16,14 +15,14 @@ import { giveUpRecord } from './give-up-record.ts';
 import type { PipelineHooks } from './hooks.ts';
 import { PartitionGraph, type GraphOptions, type GraphOutputs } from './partition-graph.ts';
 import type { PartitionStore } from './race-store.ts';
+import type { Timers } from './timers.ts';
+import { beginTurn } from './turns.ts';
 
 /**
  * Inputs in one slice at most: bounds what a crash repeats. A race that changes several times within a slice is logged
  * once: of a backlog in slices of 1,000 a fifth as many states were sent as in slices of 250.
  */
 const SLICE_RECORDS = 1_000;
-/** Inputs before others get the event loop: some milliseconds. */
-const RECORDS_PER_TURN = 100;
 /** Wake-ups in one slice at most. */
 const SLICE_WAKE_UPS = 250;
 /** Leaves room for the totals and framing in one send, so that a slice's changelog is all there or not at all. */
@@ -36,6 +35,7 @@ export type TaskOptions = GraphOptions & {
   readonly codec: Codec;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly timers: Timers;
   readonly hooks: PipelineHooks;
   readonly store: PartitionStore;
   /** Names this task in the changelog. */
@@ -98,6 +98,7 @@ export class PartitionTask {
       let stateBytes = 0;
       let sliceStart = 0;
       const startedAt = performance.now();
+      const turn = beginTurn(this.#options.timers);
       for (const [index, record] of batch.records.entries()) {
         if (this.#lost.signal.aborted || batch.signal.aborted) return;
         stateBytes += this.#accept(record);
@@ -105,8 +106,8 @@ export class PartitionTask {
           await this.#flush();
           stateBytes = 0;
           sliceStart = index + 1;
-        } else if (index % RECORDS_PER_TURN === RECORDS_PER_TURN - 1) {
-          await nextTurn();
+        } else if (turn.isOver()) {
+          await turn.next();
         }
       }
       await this.#flush();

@@ -29,6 +29,7 @@ it.each(['eta-updates', 'race-states'] as const)('close() in the middle of slice
   const clock = { nowMs: () => time.nowMs };
   const due: (() => void)[] = [];
   const timers: Timers = {
+    monotonicMs: () => 0,
     after(_, call) {
       due.push(call);
       return () => { due.splice(due.indexOf(call), due.includes(call) ? 1 : 0); };
