@@ -7,6 +7,7 @@ import { deadLettersCommand } from './dead-letters.ts';
 import { doctorCommand } from './doctor.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
+import { scoreCommand } from './score.ts';
 import { sqlCommand } from './sql.ts';
 import { tokenCommand } from './token.ts';
 import { topologyCommand } from './topology.ts';
@@ -21,6 +22,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   watchCommand,
   replayCommand,
   backtestCommand,
+  scoreCommand,
   sqlCommand,
   deadLettersCommand,
   doctorCommand,
