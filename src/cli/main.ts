@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AppError, messageOf } from '../errors.ts';
+import { accuracyCommand } from './accuracy.ts';
 import { backtestCommand } from './backtest.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
@@ -23,6 +24,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   replayCommand,
   backtestCommand,
   scoreCommand,
+  accuracyCommand,
   sqlCommand,
   deadLettersCommand,
   doctorCommand,

@@ -20,6 +20,7 @@ import { requireKnownHost } from './known-host.ts';
 import { knownRoutes } from './known-routes.ts';
 import { openApiInfo } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
+import { accuracyRoutes } from './routes/accuracy.ts';
 import { adapterRoutes } from './routes/adapters.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { historicRoutes } from './routes/historic.ts';
@@ -154,7 +155,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const routes of [raceRoutes, liveRoutes, historicRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, serviceRoutes]) {
+  for (const routes of [raceRoutes, liveRoutes, historicRoutes, accuracyRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, serviceRoutes]) {
     await app.register(async (scope) => routes(scope as App, context));
   }
   const socketOptions = {

@@ -22,7 +22,7 @@ export function historyStoreContract(name: string, open: (directory: string) => 
       directory = await mkdtemp(join(tmpdir(), 'raceline-history-'));
       opened = await open(directory);
       ({ store } = opened);
-      await expect(store.inspect()).resolves.toMatchObject({ missingMigrations: ['history', 'views'] });
+      await expect(store.inspect()).resolves.toMatchObject({ missingMigrations: ['history', 'views', 'accuracy'] });
       await store.migrate();
     });
     afterAll(async () => {
@@ -38,7 +38,7 @@ export function historyStoreContract(name: string, open: (directory: string) => 
 
     it('migrates once, however often it is asked', async () => {
       await store.migrate();
-      await expect(store.query('SELECT id, name FROM migrations FINAL ORDER BY id')).resolves.toEqual([{ id: 1, name: 'history' }, { id: 2, name: 'views' }]);
+      await expect(store.query('SELECT id, name FROM migrations FINAL ORDER BY id')).resolves.toEqual([{ id: 1, name: 'history' }, { id: 2, name: 'views' }, { id: 3, name: 'accuracy' }]);
       await expect(store.ping()).resolves.toBeUndefined();
     });
 
@@ -114,7 +114,8 @@ export function historyStoreContract(name: string, open: (directory: string) => 
     });
 
     it('answers every view', async () => {
-      for (const view of ['v_races', 'v_stages', 'v_eta_revisions', 'v_forecast_errors', 'v_audit', 'v_source_stats', 'v_accuracy_daily', 'v_slo', 'v_slowest_sources', 'v_level_shifts']) {
+      for (const view of ['v_races', 'v_stages', 'v_eta_revisions', 'v_forecast_errors', 'v_audit', 'v_source_stats', 'v_accuracy_daily', 'v_slo', 'v_slowest_sources', 'v_level_shifts',
+        'v_forecasts_in_force', 'v_accuracy', 'v_calibration', 'v_ceiling_by_kind', 'v_ceiling', 'v_calm']) {
         await expect(store.userQuery(`SELECT * FROM ${view} LIMIT 1`, 'JSONEachRow'), view).resolves.toBeInstanceOf(Buffer);
       }
     });

@@ -74,11 +74,11 @@ describe('the embedded ClickHouse', () => {
     const copy = join(dataDir, 'schemas');
     await cp(schemas, copy, { recursive: true });
     const migrations = pathToFileURL(`${copy}/`);
-    await writeFile(join(copy, '003_more.sql'), "CREATE VIEW IF NOT EXISTS v_more AS SELECT 'a;b' AS text; -- the end;");
+    await writeFile(join(copy, '004_more.sql'), "CREATE VIEW IF NOT EXISTS v_more AS SELECT 'a;b' AS text; -- the end;");
     const ahead = await openHistoryStore({ config, dataDir, historyTtlDays: 30, logger: silentLogger, migrations });
     await ahead.migrate();
     await expect(ahead.query('SELECT text FROM v_more')).resolves.toEqual([{ text: 'a;b' }]);
-    await expect(store.migrate()).rejects.toMatchObject({ code: 'query_failed', message: expect.stringContaining('migration 3 (more)') });
+    await expect(store.migrate()).rejects.toMatchObject({ code: 'query_failed', message: expect.stringContaining('migration 4 (more)') });
     const views = join(copy, '002_views.sql');
     await writeFile(views, `${await readFile(views, 'utf8')}\nSELECT 1;`);
     const changed = await openHistoryStore({ config, dataDir, historyTtlDays: 30, logger: silentLogger, migrations });
