@@ -50,7 +50,7 @@ function overviewText(sources: readonly SourceAccuracy[], total: SourceAccuracy)
 function overviewCells({ races, at_submission: first, over_life: life, ceiling, calm }: SourceAccuracy): string[] {
   return [
     String(races), percent(first.within20), percent(ceiling?.within20_learned), percent(ceiling?.within20), percent(life.within20_of_remaining), percent(life.p90_coverage), percent(life.p10_p90_coverage),
-    first.median_abs_error_sec === null ? '-' : formatDuration(first.median_abs_error_sec), biasText(first.bias_log_ratio), decimals(calm?.median_jitter), decimals(calm?.median_display_jitter),
+    seconds(first.median_abs_error_sec), biasText(first.bias_log_ratio), decimals(calm?.median_jitter), decimals(calm?.median_display_jitter),
   ];
 }
 
@@ -61,23 +61,21 @@ function detailText(one: SourceAccuracy, days: number): string {
     String(row.looks), percent(row.within20), percent(row.within20_of_remaining), percent(row.mean_confidence), seconds(row.mean_abs_error_sec), seconds(row.median_abs_error_sec), biasText(row.bias_log_ratio),
     percent(row.p90_coverage), percent(row.p10_p90_coverage), row.pinball === null ? '-' : row.pinball.toFixed(3),
   ];
-  return `${plainText(source)}: ${races} races in ${days} days. ${verdict(first.within20, one.ceiling)}\n\n`
+  return `${plainText(source)}: ${races} races in ${days} days. ${verdict(first, one.ceiling)}\n\n`
     + table(['share of life', ...figures], [...one.by_share.map((row) => [row.share.toFixed(1), ...cells(row)]), ['all', ...cells(one.over_life)]]) + '\n'
     + table(['basis', ...figures], one.by_basis.map((row) => [row.basis, ...cells(row)])) + '\n'
     + table(['confidence', 'forecasts', 'promised', 'came true'], one.confidence.map(({ from, forecasts, mean_confidence: promised, came_true: kept }) => [`${from.toFixed(1)} to ${(from + 0.1).toFixed(1)}`, String(forecasts), percent(promised), percent(kept)]))
     + (calm === null ? '' : `\n${calm.revisions_per_race.toFixed(1)} revisions a race, ${calm.later_moves_per_race.toFixed(1)} of them later; moves over the duration: ${decimals(calm.median_jitter)}, of the displayed finish ${decimals(calm.median_display_jitter)} (medians of ${calm.races} races).\n`);
 }
 
-/** Below what a constant per kind could have learned, the misses are ours; above, they are the runs' own. */
-function verdict(within20: number, ceiling: Ceiling | null): string {
+/** Below what a constant per kind could have learned, misses are ours; up to what hindsight allows, they are the runs' own. */
+function verdict({ within20, looks }: Figures, ceiling: Ceiling | null): string {
   if (ceiling === null) return `Within 20 % at submission: ${percent(within20)}. What like runs allow is not known: no kind of them has 10.`;
-  const whose = within20 < ceiling.within20_learned - NEAR ? 'The difference is ours.'
-    : within20 <= ceiling.within20 + NEAR ? 'What is missed lies in how much equal runs vary.' : 'It knows more of a run than its kind.';
+  const margin = 2 * Math.sqrt(Math.max(0.01, within20 * (1 - within20)) / looks);
+  const whose = within20 < ceiling.within20_learned - margin ? `At least ${Math.round(100 * (ceiling.within20_learned - within20))} points of the misses are ours.`
+    : within20 <= ceiling.within20 + margin ? 'What is missed lies in how much equal runs vary.' : 'It knows more of a run than its kind.';
   return `Within 20 % at submission, like runs allow ${percent(ceiling.within20)} (${percent(ceiling.within20_learned)} if learned from half of them; ${ceiling.races} races of ${ceiling.kinds} kinds). Ours is ${percent(within20)}. ${whose}`;
 }
-
-/** Closer than this is the same. */
-const NEAR = 0.01;
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows.map((row) => row.map(plainText))];
