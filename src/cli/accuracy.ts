@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { Accuracy, Ceiling, Figures, SourceAccuracy } from '../bridge/accuracy.ts';
+import type { Accuracy, Figures, SourceAccuracy } from '../bridge/accuracy.ts';
 import { wholeNumber } from './arguments.ts';
 import { serverHeaders, serverUrl, type CliContext } from './context.ts';
 import { fit, formatDuration, plainText } from './format.ts';
@@ -55,13 +55,13 @@ function overviewCells({ races, at_submission: first, over_life: life, ceiling, 
 }
 
 function detailText(one: SourceAccuracy, days: number): string {
-  const { source, races, at_submission: first, calm } = one;
+  const { source, races, calm } = one;
   const figures = ['looks', 'within 20 %', 'of what is left', 'promised', 'mean error', 'median error', 'bias', 'P90', 'P10-P90', 'pinball'];
   const cells = (row: Figures): string[] => [
     String(row.looks), percent(row.within20), percent(row.within20_of_remaining), percent(row.mean_confidence), seconds(row.mean_abs_error_sec), seconds(row.median_abs_error_sec), biasText(row.bias_log_ratio),
     percent(row.p90_coverage), percent(row.p10_p90_coverage), row.pinball === null ? '-' : row.pinball.toFixed(3),
   ];
-  return `${plainText(source)}: ${races} races in ${days} days. ${verdict(first, one.ceiling)}\n\n`
+  return `${plainText(source)}: ${races} races in ${days} days. ${verdict(one)}\n\n`
     + table(['share of life', ...figures], [...one.by_share.map((row) => [row.share.toFixed(1), ...cells(row)]), ['all', ...cells(one.over_life)]]) + '\n'
     + table(['basis', ...figures], one.by_basis.map((row) => [row.basis, ...cells(row)])) + '\n'
     + table(['confidence', 'forecasts', 'promised', 'came true'], one.confidence.map(({ from, forecasts, mean_confidence: promised, came_true: kept }) => [`${from.toFixed(1)} to ${(from + 0.1).toFixed(1)}`, String(forecasts), percent(promised), percent(kept)]))
@@ -69,12 +69,15 @@ function detailText(one: SourceAccuracy, days: number): string {
 }
 
 /** Below what a constant per kind could have learned, misses are ours; up to what hindsight allows, they are the runs' own. */
-function verdict({ within20, looks }: Figures, ceiling: Ceiling | null): string {
-  if (ceiling === null) return `Within 20 % at submission: ${percent(within20)}. What like runs allow is not known: no kind of them has 10.`;
+function verdict({ at_submission: { within20, looks }, ceiling, by_basis: bases, over_life: life }: SourceAccuracy): string {
+  const cold = (bases.find(({ basis }) => basis === 'bootstrap')?.looks ?? 0) / Math.max(1, life.looks);
+  const guesses = cold < 0.005 ? '' : ` ${percent(cold)} of all looks met a guess from before any run had ended (bootstrap).`;
+  if (ceiling === null) return `Within 20 % at submission: ${percent(within20)}. What like runs allow is not known: no kind of them has 10.${guesses}`;
   const margin = 2 * Math.sqrt(Math.max(0.01, within20 * (1 - within20)) / looks);
   const whose = within20 < ceiling.within20_learned - margin ? `At least ${Math.round(100 * (ceiling.within20_learned - within20))} points of the misses are ours.`
     : within20 <= ceiling.within20 + margin ? 'What is missed lies in how much equal runs vary.' : 'It knows more of a run than its kind.';
-  return `Within 20 % at submission, like runs allow ${percent(ceiling.within20)} (${percent(ceiling.within20_learned)} if learned from half of them; ${ceiling.races} races of ${ceiling.kinds} kinds). Ours is ${percent(within20)}. ${whose}`;
+  const like = `${ceiling.races} races of ${ceiling.kinds} ${ceiling.kinds === 1 ? 'kind' : 'kinds'}`;
+  return `Within 20 % at submission, like runs allow ${percent(ceiling.within20)} (${percent(ceiling.within20_learned)} if learned from half of them; ${like}). Ours is ${percent(within20)}. ${whose}${guesses}`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
