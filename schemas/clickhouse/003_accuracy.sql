@@ -1,6 +1,7 @@
 -- How right forecasts were over a race's life, what confidence was worth, what the spread of like runs allows, and how calm
 -- the published ETAs were. Shares are 0..1. The views that aggregate look at the
 -- last 30 days; those that end in _over at as many as they are told: SELECT * FROM v_ceiling_over(days = 7).
+-- (Those need ClickHouse 23.1.)
 
 -- The served forecast in force at each tenth of a race's life; races that passed or failed. So each race counts alike,
 -- however often it was forecast. share 0 is the submission: the last forecast within a second of the start. Where none was
