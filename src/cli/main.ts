@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AppError, messageOf } from '../errors.ts';
+import { accuracyCommand } from './accuracy.ts';
 import { backtestCommand } from './backtest.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
@@ -8,6 +9,7 @@ import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
+import { scoreCommand } from './score.ts';
 import { sqlCommand } from './sql.ts';
 import { tokenCommand } from './token.ts';
 import { topologyCommand } from './topology.ts';
@@ -23,6 +25,8 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   demoCommand,
   replayCommand,
   backtestCommand,
+  scoreCommand,
+  accuracyCommand,
   sqlCommand,
   deadLettersCommand,
   doctorCommand,

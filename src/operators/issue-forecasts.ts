@@ -13,16 +13,19 @@ export type ForecastItem = {
   readonly modelVersion: string;
 };
 
-/** A forecast for each changed race, as of the event time of what changed it and of the learner's position. */
-export function issueForecasts(models: ModelStore): OperatorFunction<FoldedItem | WokenItem, ForecastItem> {
+/**
+ * A forecast for each changed race, as of the event time of what changed it and of the learner's position.
+ * @param hold false = also where what was published would stand anyway.
+ */
+export function issueForecasts(models: ModelStore, hold: boolean): OperatorFunction<FoldedItem | WokenItem, ForecastItem> {
   return emitEach((item, emit) => {
-    if (item.kind === 'changed') emit({ changed: item, forecast: forecastOf(item, models), modelVersion: models.versionOf(item.race.source) });
+    if (item.kind === 'changed') emit({ changed: item, forecast: forecastOf(item, models, hold), modelVersion: models.versionOf(item.race.source) });
   });
 }
 
-function forecastOf({ race, change, asOfMs, isHistory }: ChangedRace, models: ModelStore): ForecastItem['forecast'] {
+function forecastOf({ race, change, asOfMs, isHistory }: ChangedRace, models: ModelStore, hold: boolean): ForecastItem['forecast'] {
   if (isHistory || isFinished(race.state)) return null;
   // Most progress reports only confirm: a forecast each would be most of the pipeline's time.
-  if (repeatsPublished(race, change, asOfMs)) return 'unneeded';
+  if (hold && repeatsPublished(race, change, asOfMs)) return 'unneeded';
   return forecastRace(models.modelOf(race.source), race, asOfMs);
 }

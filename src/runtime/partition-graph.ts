@@ -30,6 +30,8 @@ export type GraphOptions = {
   readonly graceMs: number;
   /** How long a finished race stays in the store. */
   readonly finishedTtlMs: number;
+  /** false = every forecast is published, and displayed as it is (default: true). */
+  readonly hold?: boolean | undefined;
 };
 
 export type DeadLetter = { readonly record: LogRecord; readonly rejection: Rejection };
@@ -119,15 +121,15 @@ export class PartitionGraph {
   }
 
   #wire(): void {
-    const { store, partitionCount, codec, models, clock, graceMs, finishedTtlMs } = this.#options;
+    const { store, partitionCount, codec, models, clock, graceMs, finishedTtlMs, hold = true } = this.#options;
     const processors: Partial<Record<ProcessorName, OperatorFunction<never, unknown>>> = {
       'decode-updates': decodeUpdates({ codec, partitionOf: (key) => partitionOfKey(key, partitionCount) }),
       'normalize-updates': normalizeUpdates() satisfies OperatorFunction<DecodedItem, NormalizedItem>,
       'fold-races': foldRaces({ store, graceMs }) satisfies OperatorFunction<NormalizedItem, FoldedItem>,
       'tally-inputs': tallyInputs(store) satisfies OperatorFunction<Tallied, Tallied>,
       'wake-races': wakeRaces({ store, finishedTtlMs }),
-      'issue-forecasts': issueForecasts(models),
-      'revise-etas': reviseEtas({ store, clock, finishedTtlMs }),
+      'issue-forecasts': issueForecasts(models, hold),
+      'revise-etas': reviseEtas({ store, clock, finishedTtlMs, hold }),
       'record-history': recordHistory(store),
     };
     const sinks: Record<string, (item: never) => void> = {
