@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import { wholeNumber } from './arguments.ts';
 import type { CliContext } from './context.ts';
+import { csvField } from './csv-rows.ts';
 import { countUpdates, readRecording, updatesOf } from './recording.ts';
 import { loadServices } from './services.ts';
 
@@ -54,11 +55,7 @@ function rowOf(eta: EtaUpdate): string {
   const number = (value: number | null): string => (value === null ? '' : String(Math.round(value * 1_000) / 1_000));
   const instant = (atMs: number | null): string => (atMs === null ? '' : new Date(atMs).toISOString());
   return `${[
-    quoted(eta.race_id), instant(eta.issued_at), number(eta.p10_sec), number(eta.p50_sec), number(eta.p90_sec), number(eta.eta_sec),
+    csvField(eta.race_id), instant(eta.issued_at), number(eta.p10_sec), number(eta.p50_sec), number(eta.p90_sec), number(eta.eta_sec),
     eta.basis, eta.reason, number(eta.confidence), instant(eta.display.finish_at),
   ].join(',')}\n`;
-}
-
-function quoted(text: string): string {
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

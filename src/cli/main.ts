@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AppError, messageOf } from '../errors.ts';
 import { backtestCommand } from './backtest.ts';
+import { clusterCommand } from './cluster.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { doctorCommand } from './doctor.ts';
@@ -21,6 +22,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   watchCommand,
   replayCommand,
   backtestCommand,
+  clusterCommand,
   sqlCommand,
   deadLettersCommand,
   doctorCommand,
