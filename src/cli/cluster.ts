@@ -42,9 +42,11 @@ async function cluster(context: CliContext, options: ClusterArguments): Promise<
   const rebuiltAtMs = performance.now();
   await writeLabels(options.labels, ids, outcome.rebuilt.labels);
   const doneAtMs = performance.now();
+  const cpu = process.cpuUsage();
   context.out.write(`${JSON.stringify({
     ...summaryOf(outcome.rebuilt), rows_without_id: skipped.withoutId, rows_with_unreadable_metadata: skipped.unreadableMetadata,
     ms: { read: Math.round(readMs), ...outcome.rebuilt.stageMs, write: Math.round(doneAtMs - rebuiltAtMs), total: Math.round(doneAtMs - startedAtMs) },
+    cpu_ms: Math.round(cpu.user / 1_000 + cpu.system / 1_000),
     peak_memory_mb: Math.round(process.resourceUsage().maxRSS / 1_024),
   }, null, 2)}\n`);
 }

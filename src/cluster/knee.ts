@@ -48,11 +48,16 @@ export const EPS_MIN = 0.1;
 export const EPS_MAX = 0.35;
 /** Where no curve says anything. Chosen: what the distance's weights make of two of seven pairs and a tail of a title. */
 export const EPS_DEFAULT = 0.3;
+/** Distinct races that eps may leave without k neighbours, as a share: more would be over the limit of noise. Specified. */
+const MOST_BEYOND = 0.15;
 /** Share of a new knee in eps beside that of the model before. Specified. */
 const NEW_SHARE = 0.2;
 
-/** How eps was found: asked for; at the knee; the knee was outside the range; there was no knee; the curve was too dear. */
-export type EpsRule = 'given' | 'knee' | 'knee_below_range' | 'knee_above_range' | 'no_knee' | 'over_budget';
+/**
+ * How eps was found: asked for; at the knee; above the knee, which would have made too much noise; that was outside the
+ * range; there was no knee; the curve was too dear.
+ */
+export type EpsRule = 'given' | 'knee' | 'noise_limit' | 'below_range' | 'above_range' | 'no_knee' | 'over_budget';
 
 export type Eps = {
   /** In `EPS_MIN`..`EPS_MAX` unless given. */
@@ -62,11 +67,17 @@ export type Eps = {
   readonly knee: number | null;
 };
 
-/** Eps from a k-distance curve, moved by a fifth only from that of the model before, if there is one. */
+/**
+ * Eps from a k-distance curve, ascending: at the knee, but not below the k-distance that 85 % of the races have, and moved
+ * by a fifth only from that of the model before, if there is one. A fleet of two kinds of title has two bends in its
+ * curve, and at the lower one half of it is noise.
+ */
 export function chooseEps(curve: ArrayLike<number>, previous: number | null): Eps {
   const knee = findKnee(curve)?.value ?? null;
   if (knee === null) return { eps: previous ?? EPS_DEFAULT, rule: 'no_knee', knee };
-  const held = Math.min(EPS_MAX, Math.max(EPS_MIN, knee));
-  const rule = knee < EPS_MIN ? 'knee_below_range' : knee > EPS_MAX ? 'knee_above_range' : 'knee';
+  const quiet = curve[Math.ceil((1 - MOST_BEYOND) * curve.length) - 1]!;
+  const wanted = Math.max(knee, quiet);
+  const held = Math.min(EPS_MAX, Math.max(EPS_MIN, wanted));
+  const rule = wanted < EPS_MIN ? 'below_range' : wanted > EPS_MAX ? 'above_range' : quiet > knee ? 'noise_limit' : 'knee';
   return { eps: previous === null ? held : NEW_SHARE * held + (1 - NEW_SHARE) * previous, rule, knee };
 }

@@ -61,10 +61,10 @@ export function createTreeSearch(tree: BoundTree, work: Work): TreeSearch {
       const [lengthA, lengthB] = [lengthOf[a]!, lengthOf[b]!];
       const longest = lengthA > lengthB ? lengthA : lengthB;
       const most = room * longest;
-      if (longest - (lengthA < lengthB ? lengthA : lengthB) > most || stemEdits(stem[leafOf[a]!]!, stem[leafOf[b]!]!) > most) return Infinity;
+      if (longest - (lengthA < lengthB ? lengthA : lengthB) > most) return Infinity;
       let common = 0;
       for (let i = a * BINS, j = b * BINS, end = i + BINS; i < end; i++, j++) common += bins[i]! < bins[j]! ? bins[i]! : bins[j]!;
-      if (longest - common > most) return Infinity;
+      if (longest - common > most || stemEdits(stem[leafOf[a]!]!, stem[leafOf[b]!]!) > most) return Infinity;
       work.distanceCalls++;
       const distance = mixDistance(edits(titleA, titleB), longest, shared, pairsOf[a]!, pairsOf[b]!);
       return distance <= limit ? distance : Infinity;
@@ -81,7 +81,6 @@ export function createTreeSearch(tree: BoundTree, work: Work): TreeSearch {
       const shortest = lengthMax[a]! < lengthMax[b]! ? lengthMax[a]! : lengthMax[b]!;
       if (longest - shortest > room * longest) return false;
       const longestMax = lengthMax[a]! > lengthMax[b]! ? lengthMax[a]! : lengthMax[b]!;
-      if (stemEdits(stem[a]!, stem[b]!) > room * longestMax) return false;
       let common = 0;
       let onlyA = 0;
       let onlyB = 0;
@@ -92,7 +91,7 @@ export function createTreeSearch(tree: BoundTree, work: Work): TreeSearch {
         if (binMin[j]! > maxA) onlyB += binMin[j]! - maxA;
       }
       if (longest - common > room * longest) return false;
-      return (onlyA > onlyB ? onlyA : onlyB) <= room * longestMax;
+      return (onlyA > onlyB ? onlyA : onlyB) <= room * longestMax && stemEdits(stem[a]!, stem[b]!) <= room * longestMax;
     },
     mayReach(place, node, limit) {
       work.checks++;
@@ -104,7 +103,7 @@ export function createTreeSearch(tree: BoundTree, work: Work): TreeSearch {
       const longest = length > lengthMin[node]! ? length : lengthMin[node]!;
       const shortest = length < lengthMax[node]! ? length : lengthMax[node]!;
       const longestMax = length > lengthMax[node]! ? length : lengthMax[node]!;
-      if (longest - shortest > room * longest || stemEdits(stem[leafOf[place]!]!, stem[node]!) > room * longestMax) return false;
+      if (longest - shortest > room * longest) return false;
       let common = 0;
       let missing = 0;
       for (let i = place * BINS, j = node * BINS, end = i + BINS; i < end; i++, j++) {
@@ -113,7 +112,7 @@ export function createTreeSearch(tree: BoundTree, work: Work): TreeSearch {
         if (binMin[j]! > own) missing += binMin[j]! - own;
       }
       if (longest - common > room * longest) return false;
-      return missing <= room * longestMax;
+      return missing <= room * longestMax && stemEdits(stem[leafOf[place]!]!, stem[node]!) <= room * longestMax;
     },
   };
 }

@@ -56,6 +56,14 @@ export function raceFleet({ seed, races, metadata = 'full', titles = 'distinct' 
   });
 }
 
+/** As many races of a fleet as asked for, most of them met before: each is drawn from it by Zipf's law, under an id of its own. */
+export function* repeatedFleet(fleet: readonly FleetRace[], races: number, seed: number): Generator<FleetRace, void, undefined> {
+  const random = seededRandom(seed);
+  const drawn = zipf(fleet.length);
+  // Each of them once, so that the number of distinct races is known.
+  for (let index = 0; index < races; index++) yield { ...fleet[index < fleet.length ? index : drawn(random())]!, id: `race-${index}` };
+}
+
 /** Draws ranks 0..count-1 with odds 1 / (rank + 1), from a number in [0, 1). */
 function zipf(count: number): (draw: number) => number {
   const sums: number[] = [];

@@ -49,14 +49,19 @@ describe('findKnee()', () => {
 });
 
 describe('chooseEps()', () => {
-  const bent = (corner: number): number[] => Array.from({ length: 100 }, (_, i) => (i < 80 ? (corner * i) / 80 : corner + (i - 80) / 20));
+  const bent = (corner: number): number[] => Array.from({ length: 100 }, (_, i) => (i < 90 ? (corner * i) / 90 : corner + (i - 90) / 10));
 
   it('records which rule fired and holds eps in its range', () => {
     expect(chooseEps(bent(0.2), null)).toMatchObject({ rule: 'knee' });
     expect(chooseEps(bent(0.2), null).eps).toBeCloseTo(0.2, 1);
-    expect(chooseEps(bent(0.02), null)).toMatchObject({ rule: 'knee_below_range', eps: EPS_MIN });
-    expect(chooseEps(bent(0.48), null)).toMatchObject({ rule: 'knee_above_range', eps: EPS_MAX });
+    expect(chooseEps(bent(0.02), null)).toMatchObject({ rule: 'below_range', eps: EPS_MIN });
+    expect(chooseEps(bent(0.48), null)).toMatchObject({ rule: 'above_range', eps: EPS_MAX });
     expect(chooseEps([0.2, 0.2, 0.2], null)).toEqual({ rule: 'no_knee', eps: EPS_DEFAULT, knee: null });
+  });
+
+  it('goes above a knee that would leave more than 15 % of the races without neighbours', () => {
+    const steps = [...Array.from({ length: 60 }, () => 0.05), ...Array.from({ length: 30 }, () => 0.22), ...Array.from({ length: 10 }, () => 0.5)];
+    expect(chooseEps(steps, null)).toMatchObject({ rule: 'noise_limit', eps: 0.22 });
   });
 
   it('moves from the eps before by a fifth of the way, and not at all without a knee', () => {
