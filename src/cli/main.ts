@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { AppError, messageOf } from '../errors.ts';
 import { accuracyCommand } from './accuracy.ts';
 import { backtestCommand } from './backtest.ts';
+import { clusterCommand } from './cluster.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { demoCommand } from './demo.ts';
@@ -27,6 +28,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   backtestCommand,
   scoreCommand,
   accuracyCommand,
+  clusterCommand,
   sqlCommand,
   deadLettersCommand,
   doctorCommand,

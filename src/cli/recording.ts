@@ -308,7 +308,8 @@ function readInstant(text: string | undefined): number | null {
   return Number.isNaN(atMs) ? null : atMs;
 }
 
-function readMetadata(text: string | undefined): Record<string, string> | null {
+/** Metadata of a row: JSON, values as text, nulls left out; null where it is no JSON object. */
+export function readMetadata(text: string | undefined): Record<string, string> | null {
   if (text === undefined || text === '') return {};
   try {
     const value: unknown = JSON.parse(text);

@@ -1,8 +1,8 @@
+import { maskTitle } from '../race/mask.ts';
 import { createCells, findCell, pushSample, readCell, type Cells } from './cells.ts';
 import { chooseKeys, emptyChoice, type Choice } from './choose-keys.ts';
 import { blendLogs, KERNEL_WIDTHS, kernelDensity, startingKernel, type Distribution } from './distribution.ts';
 import { combine, hashText } from './hash.ts';
-import { maskTitle } from './mask.ts';
 import { createRecentRaces, remember, rowOf, type RecentRaces } from './recent-races.ts';
 import { createRegression, learnRegression, regress, REGRESSED_NUMBERS, type Regression } from './regression.ts';
 import {

@@ -18,7 +18,7 @@ const figureColumns = `count() AS looks, countIf(is_answered) AS answered_looks,
   sum(abs(error_sec)) / nullIf(sumIf(truth_sec, is_answered), 0) AS nmae, avg(error_sec) AS bias_sec, quantileExactInclusive(0.5)(log_ratio) AS bias_log_ratio,
   avg(below_p90) AS p90_coverage, avg(within_p10_p90) AS p10_p90_coverage, avg(forecasts.pinball) AS pinball`;
 
-/** Asks the views of schemas/clickhouse/003_accuracy.sql. Cost: one pass over the forecasts of the period, one over its races, one over its revisions. */
+/** Asks the views of schemas/clickhouse/004_accuracy.sql. Cost: one pass over the forecasts of the period, one over its races, one over its revisions. */
 export async function readAccuracy(store: HistoryStore, { source, days, limit }: AccuracyQuestion): Promise<Accuracy> {
   const condition = source === undefined ? '1' : source.includes('*') ? 'source LIKE {source:String}' : 'source = {source:String}';
   const parameters = { days, ...(source === undefined ? {} : { source: source.includes('*') ? likePattern(source) : source }) };

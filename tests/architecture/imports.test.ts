@@ -28,6 +28,7 @@ const rules: Record<string, Rule> = {
   'src/cluster': { own: ['src/errors.ts', 'src/race'], packages: /^fastest-levenshtein$/ },
   'src/journey': { own: ['src/errors.ts', 'src/race'], packages: /^$/ },
   'src/poll': { own: ['src/errors.ts', 'src/race'], packages: /^$/ },
+  workers: { own: ['src/cluster', 'src/errors.ts'], packages: /^(node:|hnswlib-node$)/ },
   'src/ports': { own: [...core, 'topology', 'src/errors.ts'], packages: /^$/ },
   'src/operators': { own: [...core, 'src/ports', 'src/errors.ts'], packages: /^rxjs$/ },
   'src/bridge': { own: [...core, 'src/errors.ts'], packages: /^$/ },
@@ -39,7 +40,8 @@ const rules: Record<string, Rule> = {
 };
 
 function ruleOf(part: string): Rule {
-  if (part.startsWith('src/adapters/')) return { own: [...core, 'src/ports', 'topology', 'schemas', 'src/errors.ts', 'src/config.ts'], packages: 'any' };
+  // The pool speaks its worker's messages.
+  if (part.startsWith('src/adapters/')) return { own: [...core, ...(part === 'src/adapters/piscina' ? ['workers'] : []), 'src/ports', 'topology', 'schemas', 'src/errors.ts', 'src/config.ts'], packages: 'any' };
   const rule = rules[part];
   if (rule === undefined) throw new Error(`No rule for ${part}`);
   return rule;
