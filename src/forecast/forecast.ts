@@ -7,6 +7,7 @@ import { milestonesOf } from './milestones.ts';
 import type { SourceModel } from './model.ts';
 import { placeOf, type Place } from './stages.ts';
 import { distanceKm, markOf } from './chains.ts';
+import { withScratch } from './scratch.ts';
 import { voicesOf } from './voices.ts';
 
 /** What elapsed / progress and a producer's own estimate are off by until their record says otherwise, in log duration. */
@@ -43,6 +44,10 @@ export type Forecast = {
  * Cost: 40 µs at submission, 70 with 20 metadata keys; during life some 100 to 300, by the voices that speak.
  */
 export function forecastRace(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
+  return withScratch(() => madeOf(model, race, asOfMs));
+}
+
+function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
@@ -57,7 +62,7 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
     get milestones() {
-      return (milestones ??= milestonesOf(model, race, place, asOfMs));
+      return (milestones ??= withScratch(() => milestonesOf(model, race, place, asOfMs)));
     },
   };
 }

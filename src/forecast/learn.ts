@@ -5,6 +5,7 @@ import { quantile } from './distribution.ts';
 import { blend, learnMixture, type Subject } from './mixture.ts';
 import { contextKey, createTitleModel, DURATION, LEG, LIMITS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
+import { withScratch } from './scratch.ts';
 import { judgeVoices } from './voices.ts';
 
 /** A stale start needs a day at least and this many times what nine of ten runs take. Chosen, not tuned. */
@@ -29,7 +30,7 @@ export const LEAST_PROGRESS = 10;
  */
 export function learn(model: SourceModel, record: HistoryRecord): void {
   switch (record.kind) {
-    case 'FinishedRace': return learnRace(model, record.value);
+    case 'FinishedRace': return withScratch(() => learnRace(model, record.value));
     case 'StageFacts': return learnLegs(model, record.value);
     case 'ModelSwap': return learnSwap(model, record.value);
     case 'Forget': return;
