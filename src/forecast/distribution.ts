@@ -61,7 +61,7 @@ const mass = new Float64Array(BINS);
  */
 export function distributionOf(seconds: ArrayLike<number>, weights: ArrayLike<number>): Distribution {
   const logs = room(seconds.length);
-  for (let i = 0; i < logs.length; i++) logs[i] = Math.log(Math.max(seconds[i]!, 1e-3));
+  for (let i = 0; i < logs.length; i++) logs[i] = logSec(seconds[i]!);
   return blendLogs(logs, weights, logs.length);
 }
 
@@ -90,6 +90,11 @@ export function blendLogs(logs: ArrayLike<number>, weights: ArrayLike<number>, c
   const cumulative = smoothed(low, size, kernel);
   mass.fill(0, first, last + 2);
   return { originSec: 0, low, cumulative, overdue: false };
+}
+
+/** The logarithm of a time, of a millisecond at least. */
+export function logSec(sec: number): number {
+  return Math.log(Math.max(sec, 1e-3));
 }
 
 function positionOf(log: number): number {
@@ -146,11 +151,35 @@ export function startingKernel(): Float64Array {
 }
 
 const DENSITY_STEP = 0.004;
-const DENSITIES = KERNEL_WIDTHS.map((width) => Float64Array.from({ length: Math.ceil(4 / DENSITY_STEP) }, (_, i) => Math.exp(-(i * DENSITY_STEP) / width) / (2 * width)));
+const DENSITY_REACH = 4;
+/** By distance, then by width. */
+const DENSITIES = Float64Array.from({ length: KERNEL_WIDTHS.length * Math.round(DENSITY_REACH / DENSITY_STEP) }, (_, i) => {
+  const width = KERNEL_WIDTHS[i % KERNEL_WIDTHS.length]!;
+  return Math.exp(-(Math.floor(i / KERNEL_WIDTHS.length) * DENSITY_STEP) / width) / (2 * width);
+});
 
-/** Density of the kernel's width number `width` at a distance in log duration; 0 beyond 4. O(1). */
-export function kernelDensity(width: number, away: number): number {
-  return DENSITIES[width]![Math.round(Math.abs(away) / DENSITY_STEP)] ?? 0;
+/** Densities of the kernel's widths at a distance in log duration, into `out`; false, with nothing in it, beyond 4. O(1). */
+export function readDensities(away: number, out: Float64Array): boolean {
+  const at = KERNEL_WIDTHS.length * Math.round(Math.abs(away) / DENSITY_STEP);
+  if (!(at < DENSITIES.length)) return false;
+  for (let w = 0; w < KERNEL_WIDTHS.length; w++) out[w] = DENSITIES[at + w]!;
+  return true;
+}
+
+const BELOW_STEP = 0.002;
+const BELOW_REACH = 4;
+const BELOW = Float64Array.from({ length: 2 * Math.round(BELOW_REACH / BELOW_STEP) + 1 }, (_, i) => {
+  const at = i * BELOW_STEP - BELOW_REACH;
+  return KERNEL_WIDTHS.reduce((sum, width, w) => {
+    const beyond = Math.exp(-Math.abs(at) / width) / 2;
+    return sum + KERNEL_WEIGHTS[w]! * (at < 0 ? beyond : 1 - beyond);
+  }, 0);
+});
+
+/** The share of a sample's mass, under the standing kernel, at most `away` above it in log duration: 0..1. O(1), from a table. */
+export function kernelBelow(away: number): number {
+  if (away >= BELOW_REACH) return 1;
+  return away > -BELOW_REACH ? BELOW[Math.round((away + BELOW_REACH) / BELOW_STEP)]! : 0;
 }
 
 /** The last value of the grid at or below a time; sec >= a millisecond. */
@@ -201,7 +230,24 @@ export function quantile({ originSec, low, cumulative }: Distribution, q: number
 export function conditionOn(distribution: Distribution, elapsedSec: number): Distribution {
   if (!(elapsedSec > distribution.originSec)) return distribution;
   const gone = massBelow(distribution, elapsedSec);
-  return 1 - gone < TAIL_SHARE ? tailFrom(elapsedSec) : resampled(distribution, elapsedSec, gone);
+  return isSpent(1 - gone) ? tailFrom(elapsedSec) : resampled(distribution, elapsedSec, gone);
+}
+
+/** Whether so little was expected to last as long that samples say nothing any more, and the tail law takes over. */
+export function isSpent(left: number): boolean {
+  return left < TAIL_SHARE;
+}
+
+/** P(low < T <= high) of `conditionOn(distribution, elapsedSec)`, without making it; low >= elapsedSec. O(1). */
+export function massAfter(distribution: Distribution, elapsedSec: number, low: number, high: number): number {
+  const left = 1 - massBelow(distribution, elapsedSec);
+  return elapsedSec > 0 && isSpent(left) ? tailMass(elapsedSec, low, high) : massWithin(distribution, low, high) / left;
+}
+
+/** P(low < T <= high) under the tail law; low >= elapsedSec > 0. O(1). */
+export function tailMass(elapsedSec: number, low: number, high: number): number {
+  const end = TAIL_END * elapsedSec;
+  return Math.max(0, elapsedSec / Math.min(low, end) - elapsedSec / Math.min(high, end)) / (1 - 1 / TAIL_END);
 }
 
 /** The same distribution of T > originSec on the grid from another origin. */
@@ -237,7 +283,8 @@ function resampled(distribution: Distribution, originSec: number, gone: number):
   return { originSec, low, cumulative, overdue };
 }
 
-function tailFrom(elapsedSec: number): Distribution {
+/** T where the tail law alone speaks: P(T > t) = elapsed / t. elapsedSec > 0. */
+export function tailFrom(elapsedSec: number): Distribution {
   const low = binBelow(Math.max(elapsedSec * TAIL_START, GRID[0]!));
   const size = Math.max(2, binBelow(Math.max(elapsedSec * (TAIL_END - 1), GRID[0]!)) - low + 2);
   const cumulative = room(size);

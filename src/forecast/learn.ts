@@ -1,11 +1,12 @@
 import { learnLastLeg, learnLeg } from './chains.ts';
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
 import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
-import { quantile } from './distribution.ts';
-import { blend, learnMixture, type Subject } from './mixture.ts';
+import { logSec, quantile } from './distribution.ts';
+import { learnMixture, type Subject } from './mixture.ts';
 import { contextKey, createTitleModel, DURATION, LEG, LIMITS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
 import { withScratch } from './scratch.ts';
+import { entryLog } from './stages.ts';
 import { judgeVoices } from './voices.ts';
 
 /** A stale start needs a day at least and this many times what nine of ten runs take. Chosen, not tuned. */
@@ -51,13 +52,15 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
   pushRow(model.durations, row);
   const subject = subjectOf(race);
   const transitions = transitionsOf(race.stages, race.started_at, race.completed_at);
-  const expected = transitions.length === 0 ? null : blend(model.mixture, subject)?.distribution ?? null;
-  if (expected !== null) judgeVoices(model, race, transitions, expected);
-  learnMixture(model.mixture, subject, sec, outcome === 'passed');
+  let expectedSec = sec;
+  learnMixture(model.mixture, subject, sec, outcome === 'passed', transitions.length === 0 ? undefined : (expected) => {
+    expectedSec = quantile(expected, 0.5);
+    judgeVoices(model, race, transitions, expected);
+  });
   model.taught += 1;
   model.finishes.push({ startedAtMs: race.started_at, completedAtMs: race.completed_at });
   if (model.finishes.length > LIMITS.finishes) model.finishes.shift();
-  learnCourse(model, known, race, transitions, expected === null ? sec : quantile(expected, 0.5));
+  learnCourse(model, known, race, transitions, expectedSec);
 }
 
 /** Keys in order of their names: a map has none. */
@@ -119,7 +122,9 @@ function learnCourse(model: SourceModel, known: TitleModel, race: FinishedRace, 
   transitions.forEach((transition, i) => {
     const entrySec = (transition.atMs - started_at) / 1000;
     const leftAtMs = transitions[i + 1]?.atMs ?? completed_at;
-    const row = [ordinal, entrySec, (leftAtMs - transition.atMs) / 1000, (completed_at - transition.atMs) / 1000, expectedSec];
+    const row = [
+      ordinal, entrySec, entryLog(entrySec), Math.log((leftAtMs - transition.atMs) / 1000), logSec((completed_at - transition.atMs) / 1000), logSec(expectedSec),
+    ];
     for (const context of [title, '']) {
       pushRow(touch(model.states, contextKey(context, transition.state), LIMITS.states, () => createRing(VISIT.width, LIMITS.visits)), row);
     }
