@@ -34,8 +34,8 @@ const BINS = Math.ceil((Math.log(1e13) - LOWEST_LOG) / STEP) + 1;
 const GRID = Float64Array.from({ length: BINS }, (_, i) => Math.exp(LOWEST_LOG + i * STEP));
 /** 1 / distance to the next. */
 const SLOPES = Float64Array.from({ length: BINS }, (_, i) => 1 / (GRID[i]! * Math.expm1(STEP)));
-/** Room around the outermost samples: beyond it the widest kernel has less than 0.1 % of a sample's mass. */
-const PADDING_BINS = Math.ceil((4.2 * 0.6) / STEP);
+/** Room around the outermost samples: beyond it the widest kernel has about 0.1 % of a sample's mass. */
+const PADDING_BINS = Math.ceil((3 * 0.6) / STEP);
 /** Below this share of what was expected to last as long, the samples say nothing any more. Chosen, not tuned. */
 const TAIL_SHARE = 0.05;
 /** The tail law is cut where one in a thousand is left, to stay finite. */
@@ -155,13 +155,13 @@ const DENSITY_REACH = 4;
 /** By distance, then by width. */
 const DENSITIES = Float64Array.from({ length: KERNEL_WIDTHS.length * Math.round(DENSITY_REACH / DENSITY_STEP) }, (_, i) => {
   const width = KERNEL_WIDTHS[i % KERNEL_WIDTHS.length]!;
-  return Math.exp(-(Math.floor(i / KERNEL_WIDTHS.length) * DENSITY_STEP) / width) / (2 * width);
+  return Math.exp(-((Math.floor(i / KERNEL_WIDTHS.length) + 0.5) * DENSITY_STEP) / width) / (2 * width);
 });
 
 /** Densities of the kernel's widths at a distance in log duration, into `out`; false, with nothing in it, beyond 4. O(1). */
 export function readDensities(away: number, out: Float64Array): boolean {
-  const at = KERNEL_WIDTHS.length * Math.round(Math.abs(away) / DENSITY_STEP);
-  if (!(at < DENSITIES.length)) return false;
+  if (!(away < DENSITY_REACH && away > -DENSITY_REACH)) return false;
+  const at = KERNEL_WIDTHS.length * ((Math.abs(away) * (1 / DENSITY_STEP)) | 0);
   for (let w = 0; w < KERNEL_WIDTHS.length; w++) out[w] = DENSITIES[at + w]!;
   return true;
 }
@@ -179,7 +179,7 @@ const BELOW = Float64Array.from({ length: 2 * Math.round(BELOW_REACH / BELOW_STE
 /** The share of a sample's mass, under the standing kernel, at most `away` above it in log duration: 0..1. O(1), from a table. */
 export function kernelBelow(away: number): number {
   if (away >= BELOW_REACH) return 1;
-  return away > -BELOW_REACH ? BELOW[Math.round((away + BELOW_REACH) / BELOW_STEP)]! : 0;
+  return away > -BELOW_REACH ? BELOW[((away + BELOW_REACH) * (1 / BELOW_STEP) + 0.5) | 0]! : 0;
 }
 
 /** The last value of the grid at or below a time; sec >= a millisecond. */

@@ -3,7 +3,7 @@ import { chooseKeys, emptyChoice, type Choice } from './choose-keys.ts';
 import { blendLogs, KERNEL_WIDTHS, readDensities, startingKernel, type Distribution } from './distribution.ts';
 import { combine, hashText } from './hash.ts';
 import { maskTitle } from './mask.ts';
-import { createRecentRaces, RECENT_LIMIT, remember, rowOf, type RecentRaces } from './recent-races.ts';
+import { createRecentRaces, RECENT_LIMIT, remember, type RecentRaces } from './recent-races.ts';
 import { createRegression, learnRegression, regress, REGRESSED_NUMBERS, type Regression } from './regression.ts';
 import {
   admitTrait, clearReading, createReading, createTraits, isSampled, isTelling, noteNovelty, noteNumber, readTrait, SLOTS, type Reading, type Traits,
@@ -320,8 +320,8 @@ function addNeighbours({ recent, choice: { weights }, traits: { list } }: Mixtur
   const count = Math.min(recent.size, NEIGHBOUR_RACES);
   scoreRows(recent, weights, 2 * list.length);
   let found = 0;
-  for (let age = 0; age < count; age++) {
-    const row = rowOf(recent, age);
+  for (let age = 0, row = recent.head; age < count; age++) {
+    row = row === 0 ? recent.size - 1 : row - 1;
     const like = likenesses[row]!;
     if (found === CELL_SAMPLES && like <= likeness[found - 1]!) continue;
     let at = found < CELL_SAMPLES ? found++ : found - 1;
@@ -349,14 +349,21 @@ function scoreRows(recent: RecentRaces, weights: Float32Array, slots: number): v
 
 function scoreRun(recent: RecentRaces, weights: Float32Array, slots: number, from: number, to: number): void {
   const { title } = gathered;
-  for (let row = from; row < to; row++) likenesses[row] = recent.titles[row] === title ? TITLE_LIKENESS : 0;
+  const { titles } = recent;
+  for (let row = from; row < to; row++) likenesses[row] = TITLE_LIKENESS * isEqual(titles[row]!, title);
   for (let slot = 0; slot < slots; slot++) {
     const hash = reading.hashes[slot]!;
     const weight = weights[slot]!;
     if (hash === 0 || weight === 0) continue;
     const column = recent.hashes[slot]!;
-    for (let row = from; row < to; row++) if (column[row] === hash) likenesses[row] = likenesses[row]! + weight;
+    for (let row = from; row < to; row++) likenesses[row] = likenesses[row]! + weight * isEqual(column[row]!, hash);
   }
+}
+
+/** 1 or 0, without a branch that nothing could predict. */
+function isEqual(a: number, b: number): number {
+  const difference = a ^ b;
+  return 1 - ((difference | -difference) >>> 31);
 }
 
 function bucketOf(size: number): number {

@@ -31,10 +31,12 @@ export function entryLog(sec: number): number {
 const LIKENESS_STEPS = 128;
 const LEAST_LIKENESS = 1e-4;
 const LIKENESS = Float64Array.from({ length: Math.ceil(LIKENESS_STEPS * Math.sqrt(-2 * Math.log(LEAST_LIKENESS))) }, (_, i) => Math.exp(-0.5 * (i / LIKENESS_STEPS) ** 2));
+const LIKENESS_REACH = ((LIKENESS.length - 1) / LIKENESS_STEPS) * ENTRY_WIDTH;
 
 /** Likeness by the distance of entries in log alone, 0..1. O(1), from a table. */
 export function likenessAt(away: number): number {
-  return LIKENESS[Math.round((Math.abs(away) * LIKENESS_STEPS) / ENTRY_WIDTH)] ?? LEAST_LIKENESS;
+  const distance = Math.abs(away);
+  return distance < LIKENESS_REACH ? LIKENESS[(distance * (LIKENESS_STEPS / ENTRY_WIDTH) + 0.5) | 0]! : LEAST_LIKENESS;
 }
 
 /** What a visit counts by how long ago it was: 0 = the newest. */

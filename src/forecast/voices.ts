@@ -141,6 +141,27 @@ function visitsLike({ values, width, size }: Ring, entrySec: number, ageSec: num
   return { from, to, weight, likest, support: (weight * weight) / squares, left: 1 - gone / weight };
 }
 
+/** Visits that tell the usual course, and how many of them at least. */
+const USUAL_VISITS = 16;
+const LEAST_USUAL = 5;
+
+/** The total of the newest races of the title that came into this state, by likeness of their age then; null = too few. O(1). */
+export function usualTotalSec({ states }: SourceModel, title: string, { stage, state, entrySec }: Place): number | null {
+  const ring = stage === null ? undefined : states.get(contextKey(title, state));
+  if (ring === undefined || ring.size < LEAST_USUAL) return null;
+  const { values, width, size } = ring;
+  const here = entryLog(entrySec);
+  let weight = 0;
+  let sum = 0;
+  for (let age = 0; age < Math.min(size, USUAL_VISITS); age++) {
+    const at = (size - 1 - age) * width;
+    const counts = likenessAt(values[at + VISIT.entryLog]! - here) * RECENCY[age]!;
+    weight += counts;
+    sum += counts * values[at + VISIT.remainingLog]!;
+  }
+  return entrySec + Math.exp(sum / weight);
+}
+
 /** P(low < what remains after the entry <= high | it is more than ageSec). */
 function massOfVisits({ from, to, weight, left }: Visited, ageSec: number, low: number, high: number): number {
   if (ageSec > 0 && isSpent(left)) return tailMass(ageSec, low, high);
