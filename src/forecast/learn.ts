@@ -2,6 +2,7 @@ import { learnLastLeg, learnLeg } from './chains.ts';
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
 import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
 import { logSec, quantile } from './distribution.ts';
+import { forgetBase } from './history-base.ts';
 import { learnMixture, type Subject } from './mixture.ts';
 import { contextKey, createTitleModel, DURATION, LEG, LIMITS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
@@ -40,6 +41,7 @@ export function learn(model: SourceModel, record: HistoryRecord): void {
 
 function learnRace(model: SourceModel, race: FinishedRace): void {
   const { duration_sec: sec, outcome, title } = race;
+  forgetBase(model, race.race_id);
   if (race.correction || (outcome !== 'passed' && outcome !== 'failed') || !(sec > 0)) return;
   const known = touch(model.titles, title, LIMITS.titles, createTitleModel);
   if (isStale(model, known, race)) {
