@@ -139,8 +139,8 @@ const DISTANCE = /(\d{1,6}(?:\.\d{1,6})?)\s?(km|mi)(?:#\d+)?$/i;
 const KM_OF_MILE = 1.609344;
 
 /** How far a race goes, in kilometres, by its metadata (`distance_km`); null = not said. */
-export function distanceKm(metadata: Iterable<readonly [key: string, value: string | null]>): number | null {
-  for (const [key, value] of metadata) if (key === 'distance_km' && Number(value) > 0) return Number(value);
+export function distanceKm(metadata: readonly { readonly key: string; readonly value: string | null }[]): number | null {
+  for (const { key, value } of metadata) if (key === 'distance_km' && Number(value) > 0) return Number(value);
   return null;
 }
 

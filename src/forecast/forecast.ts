@@ -81,7 +81,7 @@ function totalOf(model: SourceModel | undefined, race: RaceState, place: Place |
 /** What earlier races did from the present state on, each voice as far as it is to be believed. */
 function withStage(opinion: Opinion, model: SourceModel, race: RaceState, place: Place, elapsedSec: number, base: Base): Opinion {
   const mark = markOf(race.stages, race.started_at!, race.started_at! + 1000 * elapsedSec);
-  const voices = voicesOf(model, race.title, place, elapsedSec, mark, distanceKm(race.metadata.map(({ key, value }) => [key, value] as const)), opinion.distribution, 1 - massBelow(base.distribution, elapsedSec), quantile(base.distribution, 0.5));
+  const voices = voicesOf(model, race.title, place, elapsedSec, mark, distanceKm(race.metadata), opinion.distribution, 1 - massBelow(base.distribution, elapsedSec), quantile(base.distribution, 0.5));
   if (voices.length === 1) return opinion;
   return { distribution: mix(voices), basis: voices[0]!.weight < 0.5 ? 'stage' : opinion.basis };
 }

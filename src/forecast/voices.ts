@@ -41,7 +41,8 @@ const TOGETHER = 0.01;
 /** Of the newest finishes, the share that began together with a race of that age: they ended first because they were fast. */
 function togetherRatio({ finishes }: SourceModel, startedAtMs: number, elapsedSec: number): number {
   const withinMs = 1000 * TOGETHER * elapsedSec;
-  const count = finishes.reduce((sum, finish) => sum + Number(Math.abs(finish.startedAtMs - startedAtMs) <= withinMs), 0);
+  let count = 0;
+  for (const finish of finishes) if (Math.abs(finish.startedAtMs - startedAtMs) <= withinMs) count += 1;
   return count / Math.max(1, finishes.length);
 }
 
@@ -209,7 +210,7 @@ function weightsOf({ voices }: SourceModel, scopes: Scopes, speaking: readonly S
 export function judgeVoices(model: SourceModel, race: FinishedRace, transitions: readonly Transition[], expected: Distribution): void {
   const { started_at, title, duration_sec } = race;
   const expectedSec = quantile(expected, 0.5);
-  const totalKm = distanceKm(Object.entries(race.metadata));
+  const totalKm = distanceKm([{ key: 'distance_km', value: race.metadata['distance_km'] ?? null }]);
   let next = 0;
   for (const share of JUDGED_AT) {
     const elapsedSec = share * duration_sec;
