@@ -152,18 +152,15 @@ export function startingKernel(): Float64Array {
 
 const DENSITY_STEP = 0.004;
 const DENSITY_REACH = 4;
-/** By distance, then by width. */
-const DENSITIES = Float64Array.from({ length: KERNEL_WIDTHS.length * (Math.round(DENSITY_REACH / DENSITY_STEP) + 1) }, (_, i) => {
+/** Densities of the kernel's widths, by distance in log duration, then by width: where `densityIndex` says. */
+export const KERNEL_DENSITIES = Float64Array.from({ length: KERNEL_WIDTHS.length * (Math.round(DENSITY_REACH / DENSITY_STEP) + 1) }, (_, i) => {
   const width = KERNEL_WIDTHS[i % KERNEL_WIDTHS.length]!;
   return Math.exp(-(Math.floor(i / KERNEL_WIDTHS.length) * DENSITY_STEP) / width) / (2 * width);
 });
 
-/** Densities of the kernel's widths at a distance in log duration, into `out`; false, with nothing in it, beyond 4. O(1). */
-export function readDensities(away: number, out: Float64Array): boolean {
-  if (!(away < DENSITY_REACH && away > -DENSITY_REACH)) return false;
-  const at = KERNEL_WIDTHS.length * ((Math.abs(away) * (1 / DENSITY_STEP) + 0.5) | 0);
-  for (let w = 0; w < KERNEL_WIDTHS.length; w++) out[w] = DENSITIES[at + w]!;
-  return true;
+/** Where the densities of the four widths begin at a distance in log duration; -1 beyond 4, where there are none. O(1). */
+export function densityIndex(away: number): number {
+  return away < DENSITY_REACH && away > -DENSITY_REACH ? KERNEL_WIDTHS.length * ((Math.abs(away) * (1 / DENSITY_STEP) + 0.5) | 0) : -1;
 }
 
 const BELOW_STEP = 0.002;

@@ -93,7 +93,9 @@ function isSuspect(model: SourceModel, known: TitleModel, sec: number): boolean 
 
 /** The smallest duration that a share `q` of the ring does not exceed. */
 function orderStatistic(ring: Ring, q: number): number {
-  const sorted = Float32Array.from({ length: ring.size }, (_, row) => cell(ring, row, DURATION.sec)).sort();
+  const sorted = new Float32Array(ring.size);
+  for (let row = 0; row < ring.size; row++) sorted[row] = cell(ring, row, DURATION.sec);
+  sorted.sort();
   return sorted[Math.min(ring.size - 1, Math.floor(q * ring.size))]!;
 }
 

@@ -1,6 +1,6 @@
 import { createCells, findCell, pushSample, readCell, type Cells } from './cells.ts';
 import { chooseKeys, emptyChoice, type Choice } from './choose-keys.ts';
-import { blendLogs, KERNEL_WIDTHS, readDensities, startingKernel, type Distribution } from './distribution.ts';
+import { blendLogs, densityIndex, KERNEL_DENSITIES, KERNEL_WIDTHS, startingKernel, type Distribution } from './distribution.ts';
 import { combine, hashText } from './hash.ts';
 import { maskTitle } from './mask.ts';
 import { createRecentRaces, RECENT_LIMIT, remember, type RecentRaces } from './recent-races.ts';
@@ -126,7 +126,6 @@ const sorted = new Float64Array(CELL_SAMPLES);
 const expertWeights = new Float64Array(CONTEXTS * MEMORIES.length);
 const densities = new Float64Array(CONTEXTS * MEMORIES.length);
 const ofWidth = new Float64Array(KERNEL_WIDTHS.length);
-const here = new Float64Array(KERNEL_WIDTHS.length);
 
 /** A forecast, and how many runs of the same title, and of the same masked title, are behind it (at most 20). */
 export type Blend = { readonly distribution: Distribution; readonly titleRuns: number; readonly kindRuns: number };
@@ -400,24 +399,36 @@ function judge(mixture: Mixture, log: number, total: number): void {
   const { experts, ids, sizes, from, samples, title } = gathered;
   const { kernel } = mixture;
   const widths = KERNEL_WIDTHS.length;
+  const [ka, kb, kc, kd] = kernel as unknown as [number, number, number, number];
   let mixed = DENSITY_FLOOR;
-  ofWidth.fill(0);
+  // By width: what each adds to the density.
+  let [da, db, dc, dd] = [0, 0, 0, 0];
   for (let e = 0; e < experts; e++) {
     const n = sizes[e]!;
     const table = tableOf(ids[e]!, n);
-    const [wa, wb, wc] = [expertWeights[3 * e]! / total, expertWeights[3 * e + 1]! / total, expertWeights[3 * e + 2]! / total];
-    let [a, b, c] = [DENSITY_FLOOR, DENSITY_FLOOR, DENSITY_FLOOR];
+    const wa = expertWeights[3 * e]! / total;
+    const wb = expertWeights[3 * e + 1]! / total;
+    const wc = expertWeights[3 * e + 2]! / total;
+    let a = DENSITY_FLOOR;
+    let b = DENSITY_FLOOR;
+    let c = DENSITY_FLOOR;
+    const first = from[e]!;
     for (let i = 0; i < n; i++) {
-      const away = samples[from[e]! + i]! - log;
-      const [ra, rb, rc] = [table[i]!, table[n + i]!, table[2 * n + i]!];
+      const at = densityIndex(samples[first + i]! - log);
+      if (at < 0) continue;
+      const ra = table[i]!;
+      const rb = table[n + i]!;
+      const rc = table[2 * n + i]!;
       const weight = wa * ra + wb * rb + wc * rc;
-      if (!readDensities(away, here)) continue;
-      let density = 0;
-      for (let w = 0; w < widths; w++) {
-        const part = kernel[w]! * here[w]!;
-        density += part;
-        ofWidth[w] = ofWidth[w]! + weight * part;
-      }
+      const pa = ka * KERNEL_DENSITIES[at]!;
+      const pb = kb * KERNEL_DENSITIES[at + 1]!;
+      const pc = kc * KERNEL_DENSITIES[at + 2]!;
+      const pd = kd * KERNEL_DENSITIES[at + 3]!;
+      da += weight * pa;
+      db += weight * pb;
+      dc += weight * pc;
+      dd += weight * pd;
+      const density = pa + pb + pc + pd;
       a += ra * density;
       b += rb * density;
       c += rc * density;
@@ -439,6 +450,7 @@ function judge(mixture: Mixture, log: number, total: number): void {
   }
   // One step of expectation maximisation, by a small share.
   if (gathered.titleSize > 0) {
+    ofWidth.set([da, db, dc, dd]);
     let sum = 0;
     for (let w = 0; w < widths; w++) {
       kernel[w] = Math.max(LEAST_WIDTH, kernel[w]! + KERNEL_RATE * (ofWidth[w]! / mixed - kernel[w]!));
