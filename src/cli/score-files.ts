@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { AppError, messageOf } from '../errors.ts';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
+import { csvField } from './csv-rows.ts';
 import type { ScoredRace, ScoredRevision, ScoreSheet } from '../forecast/score.ts';
 import { readRows, type Row } from './recording.ts';
 
@@ -16,7 +17,7 @@ export function predictionLine(eta: EtaUpdate): string {
   const number = (value: number | null): string => (value === null ? '' : String(rounded(value)));
   const instant = (atMs: number | null): string => (atMs === null ? '' : new Date(atMs).toISOString());
   return `${[
-    quoted(eta.race_id), instant(eta.issued_at), number(eta.p10_sec), number(eta.p50_sec), number(eta.p90_sec), number(eta.eta_sec),
+    csvField(eta.race_id), instant(eta.issued_at), number(eta.p10_sec), number(eta.p50_sec), number(eta.p90_sec), number(eta.eta_sec),
     eta.basis, eta.reason, number(eta.confidence), instant(eta.display.finish_at),
   ].join(',')}\n`;
 }
@@ -96,6 +97,3 @@ function roundedOrNull(value: number | null): number | null {
   return value === null ? null : rounded(value);
 }
 
-function quoted(text: string): string {
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}

@@ -7,6 +7,7 @@ import { milestonesOf } from './milestones.ts';
 import type { SourceModel } from './model.ts';
 import { placeOf, type Place } from './stages.ts';
 import { distanceKm, markOf } from './chains.ts';
+import { withScratch } from './scratch.ts';
 import { voicesOf } from './voices.ts';
 
 /** What elapsed / progress and a producer's own estimate are off by until their record says otherwise, in log duration. */
@@ -48,6 +49,10 @@ export type Forecast = {
  * Cost: 40 µs at submission, 70 with 20 metadata keys; during life some 100 to 300, by the voices that speak.
  */
 export function forecastRace(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
+  return withScratch(() => madeOf(model, race, asOfMs));
+}
+
+function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
@@ -63,7 +68,7 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
     get milestones() {
-      return (milestones ??= milestonesOf(model, race, place, asOfMs));
+      return (milestones ??= withScratch(() => milestonesOf(model, race, place, asOfMs)));
     },
   };
 }
@@ -82,7 +87,7 @@ function totalOf(model: SourceModel | undefined, race: RaceState, place: Place |
 /** What earlier races did from the present state on, each voice as far as it is to be believed. */
 function withStage(opinion: Opinion, model: SourceModel, race: RaceState, place: Place, elapsedSec: number, base: Base): Opinion {
   const mark = markOf(race.stages, race.started_at!, race.started_at! + 1000 * elapsedSec);
-  const voices = voicesOf(model, race.title, place, elapsedSec, mark, distanceKm(race.metadata.map(({ key, value }) => [key, value] as const)), opinion.distribution, 1 - massBelow(base.distribution, elapsedSec), quantile(base.distribution, 0.5));
+  const voices = voicesOf(model, race.title, place, elapsedSec, mark, distanceKm(race.metadata), opinion.distribution, 1 - massBelow(base.distribution, elapsedSec), quantile(base.distribution, 0.5));
   if (voices.length === 1) return opinion;
   return { distribution: mix(voices), basis: voices[0]!.weight < 0.5 ? 'stage' : opinion.basis };
 }

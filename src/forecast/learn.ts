@@ -1,10 +1,13 @@
 import { learnLastLeg, learnLeg } from './chains.ts';
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
 import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
-import { quantile } from './distribution.ts';
-import { blend, learnMixture, type Subject } from './mixture.ts';
+import { logSec, quantile } from './distribution.ts';
+import { forgetBase } from './history-base.ts';
+import { learnMixture, type Subject } from './mixture.ts';
 import { contextKey, createTitleModel, DURATION, LEG, LIMITS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
+import { withScratch } from './scratch.ts';
+import { entryLog } from './stages.ts';
 import { judgeVoices } from './voices.ts';
 
 /** A stale start needs a day at least and this many times what nine of ten runs take. Chosen, not tuned. */
@@ -29,7 +32,7 @@ export const LEAST_PROGRESS = 10;
  */
 export function learn(model: SourceModel, record: HistoryRecord): void {
   switch (record.kind) {
-    case 'FinishedRace': return learnRace(model, record.value);
+    case 'FinishedRace': return withScratch(() => learnRace(model, record.value));
     case 'StageFacts': return learnLegs(model, record.value);
     case 'ModelSwap': return learnSwap(model, record.value);
     case 'Forget': return;
@@ -38,6 +41,7 @@ export function learn(model: SourceModel, record: HistoryRecord): void {
 
 function learnRace(model: SourceModel, race: FinishedRace): void {
   const { duration_sec: sec, outcome, title } = race;
+  forgetBase(model, race.race_id);
   if (race.correction || (outcome !== 'passed' && outcome !== 'failed') || !(sec > 0)) return;
   const known = touch(model.titles, title, LIMITS.titles, createTitleModel);
   if (isStale(model, known, race)) {
@@ -50,13 +54,15 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
   pushRow(model.durations, row);
   const subject = subjectOf(race);
   const transitions = transitionsOf(race.stages, race.started_at, race.completed_at);
-  const expected = transitions.length === 0 ? null : blend(model.mixture, subject)?.distribution ?? null;
-  if (expected !== null) judgeVoices(model, race, transitions, expected);
-  learnMixture(model.mixture, subject, sec, outcome === 'passed');
+  let expectedSec = sec;
+  learnMixture(model.mixture, subject, sec, outcome === 'passed', transitions.length === 0 ? undefined : (expected) => {
+    expectedSec = quantile(expected, 0.5);
+    judgeVoices(model, race, transitions, expected);
+  });
   model.taught += 1;
   model.finishes.push({ startedAtMs: race.started_at, completedAtMs: race.completed_at });
   if (model.finishes.length > LIMITS.finishes) model.finishes.shift();
-  learnCourse(model, known, race, transitions, expected === null ? sec : quantile(expected, 0.5));
+  learnCourse(model, known, race, transitions, expectedSec);
 }
 
 /** Keys in order of their names: a map has none. */
@@ -87,7 +93,9 @@ function isSuspect(model: SourceModel, known: TitleModel, sec: number): boolean 
 
 /** The smallest duration that a share `q` of the ring does not exceed. */
 function orderStatistic(ring: Ring, q: number): number {
-  const sorted = Float32Array.from({ length: ring.size }, (_, row) => cell(ring, row, DURATION.sec)).sort();
+  const sorted = new Float32Array(ring.size);
+  for (let row = 0; row < ring.size; row++) sorted[row] = cell(ring, row, DURATION.sec);
+  sorted.sort();
   return sorted[Math.min(ring.size - 1, Math.floor(q * ring.size))]!;
 }
 
@@ -118,7 +126,9 @@ function learnCourse(model: SourceModel, known: TitleModel, race: FinishedRace, 
   transitions.forEach((transition, i) => {
     const entrySec = (transition.atMs - started_at) / 1000;
     const leftAtMs = transitions[i + 1]?.atMs ?? completed_at;
-    const row = [ordinal, entrySec, (leftAtMs - transition.atMs) / 1000, (completed_at - transition.atMs) / 1000, expectedSec];
+    const row = [
+      ordinal, entrySec, entryLog(entrySec), Math.log((leftAtMs - transition.atMs) / 1000), logSec((completed_at - transition.atMs) / 1000), logSec(expectedSec),
+    ];
     for (const context of [title, '']) {
       pushRow(touch(model.states, contextKey(context, transition.state), LIMITS.states, () => createRing(VISIT.width, LIMITS.visits)), row);
     }

@@ -25,7 +25,7 @@ export function issueForecasts(models: ModelStore, hold: boolean): OperatorFunct
 
 function forecastOf({ race, change, asOfMs, isHistory }: ChangedRace, models: ModelStore, hold: boolean): ForecastItem['forecast'] {
   if (isHistory || isFinished(race.state)) return null;
-  // Most progress reports only confirm: a forecast each would be most of the pipeline's time.
-  if (hold && repeatsPublished(race, change, asOfMs)) return 'unneeded';
-  return forecastRace(models.modelOf(race.source), race, asOfMs);
+  const model = models.modelOf(race.source);
+  // Most updates only confirm: a forecast each would be most of the pipeline's time.
+  return hold && repeatsPublished(model, race, change, asOfMs) ? 'unneeded' : forecastRace(model, race, asOfMs);
 }

@@ -23,7 +23,7 @@ function running(reports: readonly (readonly [sec: number, percent: number])[], 
 
 describe('repeatsPublished()', () => {
   it('holds for a report that leads to the published finish', () => {
-    expect(repeatsPublished(running([[100, 33]]), progress, START + 100_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[100, 33]]), progress, START + 100_000)).toBe(true);
   });
 
   it.each([
@@ -33,22 +33,22 @@ describe('repeatsPublished()', () => {
     ['after the shown finish', running([[305, 99]]), 305],
     ['that says nothing yet, when most of its kind have ended', running([[270, 5]]), 270],
   ])('does not hold for a report %s', (_what, race, sec) => {
-    expect(repeatsPublished(race, progress, START + sec * 1_000)).toBe(false);
+    expect(repeatsPublished(undefined, race, progress, START + sec * 1_000)).toBe(false);
   });
 
   it('holds for a first small report of a young race', () => {
-    expect(repeatsPublished(running([[20, 5]]), progress, START + 20_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[20, 5]]), progress, START + 20_000)).toBe(true);
   });
 
   it('does not hold for anything but progress', () => {
     const race = running([[100, 33]]);
-    expect(repeatsPublished(race, { reason: 'stage_started', significant: true }, START + 100_000)).toBe(false);
-    expect(repeatsPublished(race, { reason: 'client_eta', significant: false }, START + 100_000)).toBe(false);
+    expect(repeatsPublished(undefined, race, { reason: 'stage_started', significant: true }, START + 100_000)).toBe(false);
+    expect(repeatsPublished(undefined, race, { reason: 'client_eta', significant: false }, START + 100_000)).toBe(false);
   });
 
   it('allows no more than half of what may move unsaid', () => {
     // The tolerance is 5 % of 200 s or a fifth of 100 s: 20 s.
-    expect(repeatsPublished(running([[100, 100 / 3.09]]), progress, START + 100_000)).toBe(true);
-    expect(repeatsPublished(running([[100, 100 / 3.11]]), progress, START + 100_000)).toBe(false);
+    expect(repeatsPublished(undefined, running([[100, 100 / 3.09]]), progress, START + 100_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[100, 100 / 3.11]]), progress, START + 100_000)).toBe(false);
   });
 });
