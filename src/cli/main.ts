@@ -5,6 +5,7 @@ import { backtestCommand } from './backtest.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { doctorCommand } from './doctor.ts';
+import { journeyCommand } from './journey.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { sqlCommand } from './sql.ts';
@@ -21,6 +22,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   watchCommand,
   replayCommand,
   backtestCommand,
+  journeyCommand,
   sqlCommand,
   deadLettersCommand,
   doctorCommand,
