@@ -4,7 +4,7 @@
 
 /** Horizons between which coefficients are interpolated, seconds. */
 const KNOTS_SEC = [0, 120, 300, 480, 720, 1200, 2400, 4200] as const;
-const RIDGE = 5;
+const RIDGE = 1;
 const MEMORY = 0.9998;
 const SOLVE_EVERY = 25;
 /** Errors of this many seconds and this share of the horizon are usual: they scale the weights. */

@@ -36,9 +36,9 @@ const LEAST_SHARE = 0.3;
 /**
  * ETAs of all waypoints ahead as of the journey's newest position: the rest of this leg and the legs ahead by plan and learned times, corrected for
  * what lateness, pace, standing and traffic do to such sums. Ends at the first leg that neither has a plan nor was ever driven, of a
- * vehicle that stands. `forecasts` are the same with what they were made of. O(waypoints).
+ * vehicle that stands. `forecasts` are those of them that `isKept` asks for by their place in the list, with what they were made of. O(waypoints).
  */
-export function waypointEtas(model: JourneyModel, route: Route, journey: Journey): { readonly etas: WaypointEta[]; readonly forecasts: OpenForecast[] } {
+export function waypointEtas(model: JourneyModel, route: Route, journey: Journey, isKept: (place: number) => boolean = () => false): { readonly etas: WaypointEta[]; readonly forecasts: OpenForecast[] } {
   const { following } = journey;
   const { atMs } = following;
   const { alongM, offM, next } = positionOf(following);
@@ -65,6 +65,8 @@ export function waypointEtas(model: JourneyModel, route: Route, journey: Journey
   };
   const situation: Situation = isBefore ? 'before' : standing.stoodSec >= STANDS_SEC || offM > OFF_M ? 'unsettled' : 'underWay';
   let baseSec = isBefore ? Math.max(LEAVES_SOONEST_SEC, waypoints[0]!.plannedAtMs === null ? 0 : (waypoints[0]!.plannedAtMs + shift - atMs) / 1000 + LEAVES_AFTER_SEC) : 0;
+  const corrections = model.corrections[isBefore ? 'before' : 'underWay'];
+  const inputs = new Float64Array(corrections.size);
   let [trafficSec, hourSec, legs, leastMs] = [0, 0, 0, atMs];
   for (let index = next; index < waypoints.length; index++) {
     if (index > 0) {
@@ -81,18 +83,19 @@ export function waypointEtas(model: JourneyModel, route: Route, journey: Journey
     if (baseSec > FURTHEST_SEC) break;
     const plannedAt = waypoints[index]!.plannedAtMs;
     const ahead = { baseSec, plannedSec: plannedAt === null ? 0 : (plannedAt + shift - atMs) / 1000, trafficSec, hourSec, legs };
-    const inputs = isBefore ? inputsBefore(standing, ahead) : inputsUnderWay(standing, ahead);
-    const correction = correctionSec(model.corrections[isBefore ? 'before' : 'underWay'], baseSec, inputs);
+    if (isBefore) inputsBefore(standing, ahead, inputs);
+    else inputsUnderWay(standing, ahead, inputs);
+    const correction = correctionSec(corrections, baseSec, inputs);
     const isThere = index === 0 && alongM < AT_START_M && offM < AT_START_M;
     const toldMs = isThere ? atMs : Math.round(Math.max(atMs + 1000 * Math.max(LEAST_SHARE * baseSec, baseSec + correction), atMs + 1000, leastMs));
     if (!isThere) leastMs = toldMs;
     const toldSec = (toldMs - atMs) / 1000;
     const [low, high] = rangeSec(model.ranges[situation], toldSec);
+    if (isKept(etas.length)) forecasts.push({ index, madeAtMs: atMs, situation, baseSec, toldSec, inputs: inputs.slice() });
     etas.push({
       index, etaMs: toldMs, p10Ms: Math.round(Math.max(atMs, toldMs + 1000 * low)), p90Ms: Math.round(toldMs + 1000 * high),
       distanceM: Math.max(0, waypoints[index]!.alongM - alongM), type: isBefore ? 'anticipated' : 'estimated',
     });
-    forecasts.push({ index, madeAtMs: atMs, situation, baseSec, toldSec, inputs });
   }
   return { etas, forecasts };
 }

@@ -1,4 +1,4 @@
-import { between, distanceM, EARTH_RADIUS_M, placeOf, projectOnArc, vectorOf, type Place, type Vector } from './geodesy.ts';
+import { distanceM, EARTH_RADIUS_M, projectOnArc, vectorOf, type Place, type Vector } from './geodesy.ts';
 import { plannedAtMs, plannedSpeedMps, waypointsBy, type Route } from './route.ts';
 
 // A position alone does not say where on a route a vehicle is: loops come back, streets cross, receivers err. So several
@@ -285,10 +285,4 @@ function isOff(route: Route, { alongM, offM }: Hypothesis, wasOff: boolean): boo
   const lengthM = route.waypoints[next]!.point - route.waypoints[next - 1]!.point === 1 ? route.waypoints[next]!.alongM - route.waypoints[next - 1]!.alongM : 0;
   const limitM = Math.max(200, 3 * sagM(lengthM));
   return offM > (wasOff ? limitM / 2 : limitM);
-}
-
-/** Where the straight way from one position to the next was at an instant between them. */
-export function placeBetween(from: Place & { readonly atMs: number }, to: Place & { readonly atMs: number }, atMs: number): Place {
-  const share = to.atMs === from.atMs ? 1 : Math.min(1, Math.max(0, (atMs - from.atMs) / (to.atMs - from.atMs)));
-  return placeOf(between(vectorOf(from), vectorOf(to), share));
 }

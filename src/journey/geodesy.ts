@@ -31,7 +31,7 @@ function cross(a: Vector, b: Vector): Vector {
 }
 
 /** Angle between two unit vectors, radians 0..π; exact to about 1e-16 at every angle, which acos is not. */
-export function angleBetween(a: Vector, b: Vector): number {
+function angleBetween(a: Vector, b: Vector): number {
   const [x, y, z] = cross(a, b);
   return Math.atan2(Math.sqrt(x * x + y * y + z * z), dot(a, b));
 }

@@ -93,14 +93,18 @@ export function advanceJourney(route: Route, before: Journey, fix: JourneyFix): 
 
 /** ETAs of the waypoints ahead, and the journey that remembers some of them to learn from, at most once in 50 s. O(waypoints). */
 export function forecastJourney(model: JourneyModel, route: Route, journey: Journey): { readonly journey: Journey; readonly etas: readonly WaypointEta[] } {
-  const { etas, forecasts } = waypointEtas(model, route, journey);
   const { atMs } = journey.following;
-  if (forecasts.length === 0 || atMs - journey.keptAtMs < KEEP_EVERY_MS) return { journey, etas };
+  if (atMs - journey.keptAtMs < KEEP_EVERY_MS) return { journey, etas: waypointEtas(model, route, journey).etas };
   const turn = journey.turn + 1;
-  const kept = [...journey.open];
   // Ever wider apart: what is near is forecast often anyway.
-  for (let i = turn % 2, gap = 1; i < forecasts.length; i += gap, gap = Math.ceil(gap * 1.5)) kept.push(forecasts[i]!);
-  return { journey: { ...journey, open: kept.slice(-MOST_OPEN), keptAtMs: atMs, turn }, etas };
+  let [next, gap] = [turn % 2, 1];
+  const { etas, forecasts } = waypointEtas(model, route, journey, (place) => {
+    if (place !== next) return false;
+    next += gap;
+    gap = Math.ceil(gap * 1.5);
+    return true;
+  });
+  return { journey: { ...journey, open: [...journey.open, ...forecasts].slice(-MOST_OPEN), keptAtMs: atMs, turn }, etas };
 }
 
 function reportedMps({ speedMps }: JourneyFix): number | null {

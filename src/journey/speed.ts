@@ -1,7 +1,7 @@
 import { KNOT_MPS } from './geodesy.ts';
 
 /** Speeds are averaged over so long, event time. */
-export const SMOOTHING_MS = 120_000;
+const SMOOTHING_MS = 120_000;
 /** Below this a vehicle stands; it moves again above the greater one, so that its ETA does not flicker. */
 export const STANDS_BELOW_KN = 0.5;
 export const MOVES_ABOVE_KN = 0.8;
