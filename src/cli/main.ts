@@ -8,6 +8,7 @@ import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { journeyCommand } from './journey.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { scoreCommand } from './score.ts';
@@ -29,6 +30,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   scoreCommand,
   accuracyCommand,
   clusterCommand,
+  journeyCommand,
   sqlCommand,
   deadLettersCommand,
   doctorCommand,
