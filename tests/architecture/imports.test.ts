@@ -21,7 +21,8 @@ const rules: Record<string, Rule> = {
   topology: { own: ['topology'], packages: /^$/ },
   schemas: { own: ['topology', 'src/adapters/avro', 'src/errors.ts'], packages: /^(node:|avsc$)/ },
   'src/errors.ts': { own: [], packages: /^$/ },
-  'src/config.ts': { own: ['src/errors.ts', 'topology'], packages: /^$/ },
+  // Passwords may stand in files.
+  'src/config.ts': { own: ['src/errors.ts', 'topology'], packages: /^node:fs$/ },
   'src/race': { own: ['src/errors.ts'], packages: /^$/ },
   'src/forecast': { own: ['src/errors.ts', 'src/race', 'src/cluster'], packages: /^$/ },
   'src/history': { own: ['src/errors.ts', 'src/race', 'src/forecast'], packages: /^$/ },
