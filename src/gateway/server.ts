@@ -1,4 +1,3 @@
-import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
@@ -32,6 +31,7 @@ import { raceRoutes } from './routes/races.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sqlRoutes } from './routes/sql.ts';
 import { updateRoutes } from './routes/updates.ts';
+import { securityHeaders } from './security-headers.ts';
 import { MAX_PAYLOAD_BYTES, socketRoutes } from './socket.ts';
 import { validatorCompiler } from './validation.ts';
 import { openView } from './view.ts';
@@ -149,11 +149,10 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   }
   answerUnknown(app, routes, isLimited);
   if (tokens !== undefined) requireTokens(app, tokens);
-  await app.register(fastifyHelmet, {
-    // Plain HTTP on the inside: whoever puts TLS in front sets it there.
-    strictTransportSecurity: false,
-    // Only pages need one, and helmet writes it anew for each request.
-    contentSecurityPolicy: false,
+  const secure = await securityHeaders();
+  app.addHook('onRequest', (_request, reply, done) => {
+    for (const [name, value] of secure) reply.raw.setHeader(name, value);
+    done();
   });
   await app.register(fastifySwagger, { openapi: openApiInfo });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });

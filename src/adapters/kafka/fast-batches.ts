@@ -24,6 +24,9 @@ type BatchDecoder = (fetched: Decoder) => Promise<DecodedBatch>;
 const PRODUCE_REQUEST = 'kafkajs/src/protocol/requests/produce/v3/request';
 const BATCH_DECODER = 'kafkajs/src/protocol/recordBatch/v0/decoder';
 const HEAD_BYTES = 61;
+/** Of a batch's length: it counts what stands behind it. */
+const LENGTH_AT = 8;
+const UNCOUNTED_BYTES = 12;
 const CODEC_MASK = 0x07;
 const BY_LOG_MASK = 0x08;
 const TRANSACTION_MASK = 0x10;
@@ -103,11 +106,13 @@ function encodeProduce({ acks, timeout, producerId = '-1', producerEpoch = 0, to
 
 async function decodeBatch(fetched: Decoder, original: BatchDecoder): Promise<DecodedBatch> {
   const { buffer, offset: at } = fetched;
-  const isWhole = buffer.length - at >= HEAD_BYTES && buffer.length - at - 12 >= buffer.readInt32BE(at + 8);
+  const left = buffer.length - at;
+  const length = left < HEAD_BYTES ? 0 : buffer.readInt32BE(at + LENGTH_AT);
+  const end = at + UNCOUNTED_BYTES + length;
   // What was cut off or is compressed needs what kafkajs knows of it.
-  if (!isWhole || (buffer.readInt16BE(at + 21) & CODEC_MASK) !== 0) return original(fetched);
+  if (length < HEAD_BYTES - UNCOUNTED_BYTES || end > buffer.length) return original(fetched);
   const attributes = buffer.readInt16BE(at + 21);
-  const length = buffer.readInt32BE(at + 8);
+  if ((attributes & CODEC_MASK) !== 0) return original(fetched);
   const context: BatchContext = {
     firstOffset: buffer.readBigInt64BE(at).toString(),
     firstTimestamp: buffer.readBigInt64BE(at + 27).toString(),
@@ -122,6 +127,6 @@ async function decodeBatch(fetched: Decoder, original: BatchDecoder): Promise<De
     timestampType: (attributes & BY_LOG_MASK) === 0 ? 0 : 1,
     magicByte: buffer.readInt8(at + 16),
   };
-  fetched.forward(12 + length);
-  return { ...context, records: readRecords(buffer.subarray(0, at + 12 + length), at + HEAD_BYTES, buffer.readInt32BE(at + 57), context) };
+  fetched.forward(UNCOUNTED_BYTES + length);
+  return { ...context, records: readRecords(buffer.subarray(0, end), at + HEAD_BYTES, buffer.readInt32BE(at + 57), context) };
 }
