@@ -34,8 +34,8 @@ export type Forecast = {
   readonly deadlineProbability: number | null;
   /** Older than (nearly) everything known: only the tail law speaks. */
   readonly overdue: boolean;
-  /** Made when first read: most forecasts are not published. */
-  readonly milestones: Milestone[];
+  /** Made when asked for: most forecasts are not published. */
+  readonly milestones: () => Milestone[];
 };
 
 /**
@@ -53,7 +53,6 @@ function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number)
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
   const { distribution, basis } = totalOf(model, race, place, elapsedSec, asOfMs);
   const { sec, mass } = point(distribution, elapsedSec);
-  let milestones: Milestone[] | undefined;
   return {
     etaSec: Math.max(sec, elapsedSec),
     p10Sec: quantile(distribution, 0.1), p25Sec: quantile(distribution, 0.25), p50Sec: quantile(distribution, 0.5),
@@ -61,9 +60,7 @@ function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number)
     confidence: mass, basis, clusterId: null,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
-    get milestones() {
-      return (milestones ??= withScratch(() => milestonesOf(model, race, place, asOfMs)));
-    },
+    milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
   };
 }
 
@@ -136,6 +133,6 @@ function exact(race: RaceState, sec: number): Forecast {
   return {
     etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-    overdue: false, milestones: milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
+    overdue: false, milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };
 }
