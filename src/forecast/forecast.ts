@@ -39,8 +39,8 @@ export type Forecast = {
   readonly deadlineProbability: number | null;
   /** Older than (nearly) everything known: only the tail law speaks. */
   readonly overdue: boolean;
-  /** Made when first read: most forecasts are not published. */
-  readonly milestones: Milestone[];
+  /** Made when asked for: most forecasts are not published. */
+  readonly milestones: () => Milestone[];
 };
 
 /**
@@ -60,16 +60,13 @@ function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number)
   const { sec, mass } = point(distribution, elapsedSec);
   const mostSec = Math.max(MAX_FORECAST_SEC, elapsedSec);
   const quantileSec = (share: number): number => Math.min(quantile(distribution, share), mostSec);
-  let milestones: Milestone[] | undefined;
   return {
     etaSec: Math.min(Math.max(sec, elapsedSec), mostSec),
     p10Sec: quantileSec(0.1), p25Sec: quantileSec(0.25), p50Sec: quantileSec(0.5), p75Sec: quantileSec(0.75), p90Sec: quantileSec(0.9),
     confidence: mass, basis, clusterId: null,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
-    get milestones() {
-      return (milestones ??= withScratch(() => milestonesOf(model, race, place, asOfMs)));
-    },
+    milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
   };
 }
 
@@ -142,6 +139,6 @@ function exact(race: RaceState, sec: number): Forecast {
   return {
     etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-    overdue: false, milestones: milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
+    overdue: false, milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };
 }

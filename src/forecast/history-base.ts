@@ -21,11 +21,18 @@ type KeptBase = {
   readonly basis: Basis;
   readonly support: number;
   readonly low: number;
+  readonly size: number;
+  /** Room for it, of another race before. */
   readonly cumulative: Float32Array;
 };
 
-/** Races of a source whose base is kept: about 1 KB each. */
+/** Races of a source whose base is kept: 1.5 KB each. */
 const MOST_KEPT = 2_048;
+/** Values of most bases; a wider one has more room. */
+const USUAL_SIZE = 384;
+/** Rooms of races that have ended, for those to come. */
+const MOST_SPARE = 256;
+const spare: Float32Array[] = [];
 /** A base is good until the source has learned this share of its races anew. */
 const KEPT_SHARE = 1 / 16;
 
@@ -43,8 +50,8 @@ export function baseOf(model: SourceModel | undefined, race: RaceState, asOfMs: 
   const bases = kept.get(model);
   const known = started_at === null ? undefined : bases?.get(race.race_id);
   if (known !== undefined && model.mixture.taught - known.taught <= known.taught * KEPT_SHARE && known.title === title && known.startedAtMs === started_at && isSame(known.metadata, metadata)) {
-    const cumulative = room(known.cumulative.length);
-    cumulative.set(known.cumulative);
+    const cumulative = room(known.size);
+    for (let i = 0; i < known.size; i++) cumulative[i] = known.cumulative[i]!;
     return { distribution: { originSec: 0, low: known.low, cumulative, overdue: false }, basis: known.basis, support: known.support };
   }
   const blended = blend(model.mixture, { title, metadata, startedAtMs: started_at ?? asOfMs });
@@ -67,19 +74,30 @@ function isSame(a: readonly MetadataEntry[], b: readonly MetadataEntry[]): boole
 function keep(model: SourceModel, { race_id, title, metadata }: RaceState, startedAtMs: number, { distribution: { low, cumulative }, basis, support }: Base): void {
   let bases = kept.get(model);
   if (bases === undefined) kept.set(model, (bases = new Map()));
-  const known = bases.get(race_id);
-  const copy = known?.cumulative.length === cumulative.length ? known.cumulative : new Float32Array(cumulative.length);
-  copy.set(cumulative);
-  // The first forecast rests on the same numbers as later ones.
-  cumulative.set(copy);
+  const before = bases.get(race_id) ?? (bases.size < MOST_KEPT ? undefined : oldestOf(bases));
+  const size = cumulative.length;
+  let copy = before?.cumulative ?? spare.pop();
+  if (copy === undefined || copy.length < size) copy = new Float32Array(Math.max(USUAL_SIZE, size));
+  for (let i = 0; i < size; i++) {
+    copy[i] = cumulative[i]!;
+    // The first forecast rests on the same numbers as later ones.
+    cumulative[i] = copy[i]!;
+  }
   bases.delete(race_id);
-  bases.set(race_id, { taught: model.mixture.taught, title, startedAtMs, metadata, basis, support, low, cumulative: copy });
-  if (bases.size <= MOST_KEPT) return;
-  const [oldest] = bases.keys();
-  bases.delete(oldest!);
+  bases.set(race_id, { taught: model.mixture.taught, title, startedAtMs, metadata, basis, support, low, size, cumulative: copy });
+}
+
+function oldestOf(bases: Map<string, KeptBase>): KeptBase {
+  const [[raceId, oldest]] = bases as unknown as [[string, KeptBase]];
+  bases.delete(raceId);
+  return oldest;
 }
 
 /** A race that has ended needs none. */
 export function forgetBase(model: SourceModel, raceId: string): void {
-  kept.get(model)?.delete(raceId);
+  const bases = kept.get(model);
+  const known = bases?.get(raceId);
+  if (known === undefined) return;
+  bases!.delete(raceId);
+  if (spare.length < MOST_SPARE) spare.push(known.cumulative);
 }

@@ -38,7 +38,7 @@ function reviseRunning(race: RaceState, forecast: Forecast, cause: Cause, option
   const { nowMs } = options;
   const display = nextDisplay(race, forecast, nowMs, updateIntervalHintSec(race));
   if (!isWorthPublishing(race, forecast, display, cause, nowMs)) return null;
-  return publish(race, forecast, display, forecast.milestones, reasonOf(race, display, cause), cause, options);
+  return publish(race, forecast, display, forecast.milestones(), reasonOf(race, display, cause), cause, options);
 }
 
 function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display, cause: Cause, nowMs: number): boolean {
@@ -74,7 +74,7 @@ function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): 
 
 function certain(sec: number, race: RaceState): Forecast {
   return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, overdue: false, milestones: [],
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, overdue: false, milestones: () => [],
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
   };
 }

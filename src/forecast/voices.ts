@@ -28,8 +28,8 @@ const MOST_GAIN = 6;
 const DENSITY_FLOOR = 0.02;
 /** A voice is right when what remained lies within this factor of what it says, in log. */
 const JUDGED_WIDTH = 0.15;
-/** Shares of its life at which a finished race judges the voices. */
-const JUDGED_AT = [0.002, 0.08, 0.25, 0.45, 0.65, 0.85];
+/** Shares of its life at which a finished race judges the voices: every other one, races taking turns. */
+const JUDGED_AT = [[0.002, 0.25, 0.65], [0.08, 0.45, 0.85]] as const;
 /** Fewer visits than this and the state says nothing. */
 const LEAST_VISITS = 2;
 /** The history counts by the share of it that lasted as long, a state by how like its likest visit was; but for so much at least. */
@@ -212,7 +212,7 @@ export function judgeVoices(model: SourceModel, race: FinishedRace, transitions:
   const expectedSec = quantile(expected, 0.5);
   const totalKm = distanceKm([{ key: 'distance_km', value: race.metadata['distance_km'] ?? null }]);
   let next = 0;
-  for (const share of JUDGED_AT) {
+  for (const share of JUDGED_AT[model.taught % 2 === 0 ? 0 : 1]) {
     const elapsedSec = share * duration_sec;
     const nowMs = started_at + 1000 * elapsedSec;
     while (next < transitions.length && transitions[next]!.atMs <= nowMs) next += 1;
