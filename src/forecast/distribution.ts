@@ -92,6 +92,11 @@ export function blendLogs(logs: ArrayLike<number>, weights: ArrayLike<number>, c
   return { originSec: 0, low, cumulative, overdue: false };
 }
 
+/** Where value i of `cumulative` lies, in seconds. */
+export function valueSec({ originSec, low }: Distribution, i: number): number {
+  return originSec + GRID[low + i]!;
+}
+
 /** The logarithm of a time, of a millisecond at least. */
 export function logSec(sec: number): number {
   return Math.log(Math.max(sec, 1e-3));

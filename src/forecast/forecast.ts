@@ -1,10 +1,12 @@
 import { isFinished, type Basis, type RaceState } from '../race/state.ts';
+import { calibrated, isCalibrated, phaseOf, trueConfidence } from './calibrate.ts';
 import { baseOf, type Base } from './history-base.ts';
 import { conditionOn, distributionOf, massBelow, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
 import type { Milestone } from './eta-update.ts';
 import { LEAST_PROGRESS } from './learn.ts';
 import { milestonesOf } from './milestones.ts';
 import type { SourceModel } from './model.ts';
+import { byShareOfLife } from './share-of-life.ts';
 import { placeOf, type Place } from './stages.ts';
 import { distanceKm, markOf } from './chains.ts';
 import { withScratch } from './scratch.ts';
@@ -56,14 +58,19 @@ function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number)
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
-  const { distribution, basis } = totalOf(model, race, place, elapsedSec, asOfMs);
-  const { sec, mass } = point(distribution, elapsedSec);
+  const { distribution: raw, basis } = totalOf(model, race, place, elapsedSec, asOfMs);
+  const looked = byShareOfLife(raw, elapsedSec);
+  const calibration = model === undefined || !isCalibrated(basis) ? null : model.calibration;
+  const phase = phaseOf(elapsedSec, race.checkpoints[0]?.p50_sec ?? quantile(looked, 0.5));
+  const distribution = calibration === null ? looked : calibrated(calibration, phase, looked);
+  // What is set right for many is not for one: the point stays where its own distribution has it.
+  const { sec, mass } = point(looked, elapsedSec);
   const mostSec = Math.max(MAX_FORECAST_SEC, elapsedSec);
   const quantileSec = (share: number): number => Math.min(quantile(distribution, share), mostSec);
   return {
     etaSec: Math.min(Math.max(sec, elapsedSec), mostSec),
     p10Sec: quantileSec(0.1), p25Sec: quantileSec(0.25), p50Sec: quantileSec(0.5), p75Sec: quantileSec(0.75), p90Sec: quantileSec(0.9),
-    confidence: mass, basis, clusterId: null,
+    confidence: calibration === null ? mass : trueConfidence(calibration, phase, mass), basis, clusterId: null,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
     milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),

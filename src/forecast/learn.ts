@@ -1,3 +1,4 @@
+import { learnCalibration } from './calibrate.ts';
 import { learnLastLeg, learnLeg } from './chains.ts';
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
 import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
@@ -50,6 +51,7 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
   }
   const row = [sec, outcome === 'failed' ? 1 : 0];
   learnTrack(known, race);
+  learnCalibration(model.calibration, race);
   pushRow(known.durations, row);
   pushRow(model.durations, row);
   const subject = subjectOf(race);

@@ -1,4 +1,5 @@
 import { assert } from '../errors.ts';
+import { createCalibration, restoreCalibration, storeCalibration, type Calibration } from './calibrate.ts';
 import { LINK_NUMBERS, type Link } from './chains.ts';
 import { createMixture, type Mixture } from './mixture.ts';
 import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
@@ -64,6 +65,8 @@ export type SourceModel = {
   readonly chains: Map<string, Link>;
   /** Legs by `contextKey(title, stage)`. */
   readonly legs: Map<string, Ring>;
+  /** What its forecasts turned out to be worth. */
+  calibration: Calibration;
 };
 
 export function createSourceModel(source: string): SourceModel {
@@ -71,7 +74,7 @@ export function createSourceModel(source: string): SourceModel {
     source, taught: 0, stale: 0, finishes: [],
     versions: { shadow: null, canary: null, active: null, canaryShare: 0 },
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
-    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(),
+    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), calibration: createCalibration(),
   };
 }
 
@@ -107,7 +110,8 @@ const FORMAT = 3;
  */
 export function encodeModel(model: SourceModel): Uint8Array {
   const mixture = storeMixture(model.mixture);
-  const columns = [...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...mixture.columns];
+  const calibration = storeCalibration(model.calibration);
+  const columns = [...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...calibration.columns, ...mixture.columns];
   const rings: Ring[] = [model.durations];
   const put = (ring: Ring) => {
     rings.push(ring);
@@ -121,7 +125,7 @@ export function encodeModel(model: SourceModel): Uint8Array {
     legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
     voices: [...model.voices.keys()],
     chains: Array.from(model.chains, ([key, { next }]) => [key, next]),
-    mixture: mixture.header,
+    calibration: calibration.since, mixture: mixture.header,
   }));
   const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
   const bytes = new Uint8Array(4 + header.length + cells * 4 + columns.reduce((sum, { byteLength }) => sum + byteLength, 0));
@@ -147,6 +151,7 @@ type Header = {
   states: [string, number][]; legs: [string, number][];
   voices: string[];
   chains: [string, string][];
+  calibration: number[];
   mixture: MixtureHeader;
 };
 
@@ -187,6 +192,7 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   };
   for (const key of header.voices) model.voices.set(key, new Float32Array(takeBytes(4 * VOICES)));
   for (const [key, next] of header.chains) model.chains.set(key, { next, numbers: new Float64Array(takeBytes(8 * LINK_NUMBERS)) });
+  model.calibration = restoreCalibration(header.calibration, takeBytes);
   model.mixture = restoreMixture(header.mixture, takeBytes);
   assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);
   return model;
