@@ -5,6 +5,7 @@ import { backtestCommand } from './backtest.ts';
 import { clusterCommand } from './cluster.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
+import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
@@ -20,6 +21,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   upCommand,
   runCommand,
   watchCommand,
+  demoCommand,
   replayCommand,
   backtestCommand,
   clusterCommand,
