@@ -48,7 +48,8 @@ export type Forecast = {
 /**
  * Forecasts a race from what is learned of its source, as of an instant. Pure; reads nothing of the race that came
  * after asOfMs but late facts. Before the start the elapsed time is 0, afterwards every quantile is beyond it.
- * Cost: 40 µs at submission, 70 with 20 metadata keys; during life some 100 to 300, by the voices that speak.
+ * Cost in the standard mix of the benchmarks (six metadata keys): some 20 µs at submission, and 20 to 25 during life, by the
+ * voices that speak.
  */
 export function forecastRace(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
   return withScratch(() => madeOf(model, race, asOfMs));

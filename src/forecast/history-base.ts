@@ -42,7 +42,7 @@ const kept = new WeakMap<SourceModel, Map<string, KeptBase>>();
 /**
  * What the history says of a race at submission: the mixture of all contexts it is in, without any the bootstrap table.
  * During life it is kept until the source has learned one race in sixteen more: it then stands for a position of the
- * learner that is older by so much, at most, whichever instance makes it. Scratch. Cost: 15 µs, kept below 1.
+ * learner that is older by so much, at most, whichever instance makes it. Scratch. Cost: that of `blend`, else of a copy.
  */
 export function baseOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Base {
   const { source, title, metadata, started_at } = race;

@@ -130,7 +130,7 @@ const ofWidth = new Float64Array(KERNEL_WIDTHS.length);
 /** A forecast, and how many runs of the same title, and of the same masked title, are behind it (at most 20). */
 export type Blend = { readonly distribution: Distribution; readonly titleRuns: number; readonly kindRuns: number };
 
-/** What like races say of the total. null = nothing is known of the source. Cost: some 40 µs, 60 with 20 metadata keys. */
+/** What like races say of the total. null = nothing is known of the source. Cost: 19 µs with 6 metadata keys, 40 with 20. */
 export function blend(mixture: Mixture, subject: Subject): Blend | null {
   if (mixture.taught === 0) return null;
   gather(mixture, subject);
