@@ -5,6 +5,8 @@ import type { Forecast } from './forecast.ts';
 const LEAST_MOVE_SEC = 5;
 const MOVE_OF_REMAINING = 0.05;
 const MOVE_OF_IQR = 0.5;
+/** A shown finish holds while the truth is at least so likely near it, as share of what it is near the new one. */
+const HELD_WORTH = 0.6;
 /** A later finish is approached by this share at each revision. */
 const EASE = 0.5;
 /** An overdue race is stuck at ten times its first estimate (Jenkins' rule). */
@@ -33,8 +35,8 @@ export function nextDisplay(race: RaceState, forecast: Forecast, nowMs: number, 
   if (race.started_at === null) return { finish_at: null, state: isCold(forecast) ? 'cold' : 'stable' };
   const finishAtMs = Math.round(race.started_at + 1000 * forecast.etaSec);
   const held = race.display.finish_at;
-  const toleranceMs = 1000 * moveToleranceSec(forecast, (finishAtMs - nowMs) / 1000);
-  const isHeld = held !== null && held > nowMs && Math.abs(finishAtMs - held) <= toleranceMs;
+  const toleranceMs = 1000 * stageToleranceSec((finishAtMs - nowMs) / 1000);
+  const isHeld = held !== null && held > nowMs && (Math.abs(finishAtMs - held) <= toleranceMs || forecast.worthOf((held - race.started_at) / 1000) >= HELD_WORTH);
   return { finish_at: isHeld ? held : approach(held, finishAtMs, nowMs, intervalSec), state: stateOf(race, forecast, nowMs, isHeld || held === null) };
 }
 
