@@ -18,8 +18,10 @@ const TOLERANCE_OF_SPREAD = 0.2;
 export function repeatsPublished(race: RaceState, change: Pick<Change, 'reason' | 'significant'>, asOfMs: number): boolean {
   const { published, started_at, display } = race;
   if (change.reason !== 'progress' || change.significant || published === null || started_at === null) return false;
-  if (display.state !== 'stable' || display.finish_at === null || display.finish_at <= asOfMs) return false;
+  if ((display.state !== 'stable' && display.state !== 'correcting') || display.finish_at === null || display.finish_at <= asOfMs) return false;
   const ageSec = (asOfMs - started_at) / 1000;
+  // A correction that is shown in steps is not over yet.
+  if (display.state === 'correcting' && Math.abs(display.finish_at - started_at - 1000 * published.eta_sec) > 1000 * AGREES * toleranceSec(published, published.eta_sec - ageSec)) return false;
   const report = race.progress_points.at(-1);
   if (report === undefined || report.progress < LEAST_PROGRESS) return ageSec < published.p10_sec;
   const totalSec = (report.at - started_at) / 10 / report.progress;
