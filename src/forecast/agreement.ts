@@ -39,11 +39,11 @@ export function repeatsPublished(model: SourceModel | undefined, race: RaceState
   return change.reason === 'rate_change' && restsOnReports;
 }
 
-/** A finish that is held, or one being corrected by so much that saying the same again would not make it so. */
+/** A finish that is held, or one being corrected: nearly there, or by so much that saying the same again would not make it so. */
 function isShownStill({ display }: RaceState, published: Published, startedAtMs: number, ageSec: number): boolean {
   if (display.state === 'stable') return true;
   const awaySec = Math.abs((startedAtMs - display.finish_at!) / 1000 + published.eta_sec);
-  return display.state === 'correcting' && awaySec > Math.max(leastToleranceSec(published, ageSec), MOST_OF_SPREAD * (published.p90_sec - published.p10_sec));
+  return display.state === 'correcting' && (awaySec <= AGREES * toleranceSec(published, ageSec) || awaySec > Math.max(leastToleranceSec(published, ageSec), MOST_OF_SPREAD * (published.p90_sec - published.p10_sec)));
 }
 
 /** The total to which the last report leads; null = none says anything yet. */

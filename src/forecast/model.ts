@@ -3,6 +3,8 @@ import { createCalibration, restoreCalibration, storeCalibration, type Calibrati
 import { LINK_NUMBERS, type Link } from './chains.ts';
 import { createMixture, type Mixture } from './mixture.ts';
 import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
+import { CLAIM_NUMBERS, type Claims } from './producer-eta.ts';
+import { CURVE_NUMBERS, type ProgressCurve } from './progress-curve.ts';
 import { createRing, type Ring } from './ring.ts';
 
 /** Columns of the rings of a model. Seconds, but for the ordinal. */
@@ -16,7 +18,7 @@ export const VISIT = { ordinal: 0, entrySec: 1, entryLog: 2, sojournLog: 3, rema
 export const LEG = { sec: 0, endSec: 1, width: 2 } as const;
 
 /** Limits that, with those of the mixture (some 12 MB), bound a model to about 30 MB, whatever a source does. The least recently taught goes first. */
-export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, chains: 4_000, legs: 4_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50, finishes: 20 } as const;
+export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, chains: 4_000, legs: 4_000, curves: 1_000, claims: 1_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50, finishes: 20 } as const;
 
 /** Voices that may speak in a state (voices.ts), each with a weight. */
 export const VOICES = 5;
@@ -65,6 +67,9 @@ export type SourceModel = {
   readonly chains: Map<string, Link>;
   /** Legs by `contextKey(title, stage)`. */
   readonly legs: Map<string, Ring>;
+  /** Progress to time by title, and what producers' own estimates are worth by title; '' = any. */
+  readonly curves: Map<string, ProgressCurve>;
+  readonly claims: Map<string, Claims>;
   /** What its forecasts turned out to be worth. */
   calibration: Calibration;
 };
@@ -74,7 +79,7 @@ export function createSourceModel(source: string): SourceModel {
     source, taught: 0, stale: 0, finishes: [],
     versions: { shadow: null, canary: null, active: null, canaryShare: 0 },
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
-    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), calibration: createCalibration(),
+    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), curves: new Map(), claims: new Map(), calibration: createCalibration(),
   };
 }
 
@@ -102,7 +107,7 @@ export function touch<V>(map: Map<string, V>, key: string, limit: number, create
   return value;
 }
 
-const FORMAT = 3;
+const FORMAT = 4;
 
 /**
  * A model as bytes: a header in JSON, the rows of every ring as 32-bit floats, the columns of the mixture; little
@@ -111,7 +116,7 @@ const FORMAT = 3;
 export function encodeModel(model: SourceModel): Uint8Array {
   const mixture = storeMixture(model.mixture);
   const calibration = storeCalibration(model.calibration);
-  const columns = [...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...calibration.columns, ...mixture.columns];
+  const columns = [...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...model.curves.values(), ...model.claims.values(), ...calibration.columns, ...mixture.columns];
   const rings: Ring[] = [model.durations];
   const put = (ring: Ring) => {
     rings.push(ring);
@@ -125,6 +130,7 @@ export function encodeModel(model: SourceModel): Uint8Array {
     legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
     voices: [...model.voices.keys()],
     chains: Array.from(model.chains, ([key, { next }]) => [key, next]),
+    curves: [...model.curves.keys()], claims: [...model.claims.keys()],
     calibration: calibration.since, mixture: mixture.header,
   }));
   const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
@@ -151,6 +157,8 @@ type Header = {
   states: [string, number][]; legs: [string, number][];
   voices: string[];
   chains: [string, string][];
+  curves: string[];
+  claims: string[];
   calibration: number[];
   mixture: MixtureHeader;
 };
@@ -192,6 +200,8 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   };
   for (const key of header.voices) model.voices.set(key, new Float32Array(takeBytes(4 * VOICES)));
   for (const [key, next] of header.chains) model.chains.set(key, { next, numbers: new Float64Array(takeBytes(8 * LINK_NUMBERS)) });
+  for (const key of header.curves) model.curves.set(key, new Float64Array(takeBytes(8 * CURVE_NUMBERS)));
+  for (const key of header.claims) model.claims.set(key, new Float64Array(takeBytes(8 * CLAIM_NUMBERS)));
   model.calibration = restoreCalibration(header.calibration, takeBytes);
   model.mixture = restoreMixture(header.mixture, takeBytes);
   assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);
