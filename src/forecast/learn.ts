@@ -2,9 +2,11 @@ import { learnLastLeg, learnLeg } from './chains.ts';
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
 import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
 import { quantile } from './distribution.ts';
+import { forgetRace } from './forget.ts';
 import { blend, learnMixture, type Subject } from './mixture.ts';
-import { contextKey, createTitleModel, DURATION, LEG, LIMITS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
+import { contextKey, createTitleModel, DURATION, LEG, LIMITS, ORDINALS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
+import { legTag, noteTaught } from './taught-races.ts';
 import { judgeVoices } from './voices.ts';
 
 /** A stale start needs a day at least and this many times what nine of ten runs take. Chosen, not tuned. */
@@ -15,8 +17,6 @@ const STALE_SUPPORT = 5;
 const STALE_UNKNOWN_SEC = 180 * 86_400;
 /** So many suspects one after another (each started after the one before had ended) are a change, not stale starts. */
 const SUSPECTS_BELIEVED = 3;
-/** Ordinals stay exact in single precision. */
-const ORDINALS = 2 ** 24;
 const TRACK_FORGETS = 0.1;
 /** Progress below this says nothing about time yet, percent. */
 export const LEAST_PROGRESS = 10;
@@ -24,15 +24,15 @@ export const LEAST_PROGRESS = 10;
 /**
  * Folds one record of race-history into the model of its source, in place. Deterministic: depends on the model and
  * the record alone. Passed and failed races teach; canceled and abandoned ones only say that the race would have
- * lasted longer, and corrections, empty durations and stale starts say nothing. Rings hold no race ids, so forgetting
- * a race leaves nothing to remove. Cost: O(stages log stages).
+ * lasted longer, and corrections, empty durations and stale starts say nothing. A race that is forgotten takes its
+ * samples with it. Cost: O(stages log stages); of forgetting, O(samples of the source).
  */
 export function learn(model: SourceModel, record: HistoryRecord): void {
   switch (record.kind) {
     case 'FinishedRace': return learnRace(model, record.value);
     case 'StageFacts': return learnLegs(model, record.value);
     case 'ModelSwap': return learnSwap(model, record.value);
-    case 'Forget': return;
+    case 'Forget': return forgetRace(model, record.value.race_id);
   }
 }
 
@@ -44,7 +44,8 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
     model.stale += 1;
     return;
   }
-  const row = [sec, outcome === 'failed' ? 1 : 0];
+  noteTaught(model.races, race.race_id);
+  const row = [sec, outcome === 'failed' ? 1 : 0, model.taught % ORDINALS];
   learnTrack(known, race);
   pushRow(known.durations, row);
   pushRow(model.durations, row);
@@ -138,7 +139,7 @@ function learnLegs(model: SourceModel, { facts }: StageFacts): void {
     const sec = (fact.completed_at - fact.started_at) / 1000;
     if (!(sec >= 0) || !(fact.elapsed_sec >= 0)) continue;
     const key = contextKey(fact.title, stageKey({ name: fact.stage, occurrence: fact.occurrence }));
-    pushRow(touch(model.legs, key, LIMITS.legs, () => createRing(LEG.width, LIMITS.legSamples)), [sec, fact.elapsed_sec]);
+    pushRow(touch(model.legs, key, LIMITS.legs, () => createRing(LEG.width, LIMITS.legSamples)), [sec, fact.elapsed_sec, legTag(fact.race_id)]);
   }
 }
 

@@ -20,7 +20,7 @@ export function foldRaces({ store, graceMs }: FoldOptions): OperatorFunction<Nor
       if (item.kind === 'forget') {
         const race = store.get(item.raceId);
         if (race !== undefined) store.delete(item.raceId);
-        return { kind: 'forgotten', record, race };
+        return { kind: 'forgotten', record, raceId: item.raceId, race };
       }
       const { epoch } = store.position;
       const known = store.get(item.update.race_id);

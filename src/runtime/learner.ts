@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -11,6 +12,8 @@ import { readSnapshots, SnapshotWriter } from './model-snapshots.ts';
 import { every, systemTimers, type Timers } from './timers.ts';
 
 const SNAPSHOT_INTERVAL_MS = 60_000;
+/** Records folded before others get the event loop. */
+const FOLDS_PER_TURN = 10;
 
 export type LearnerOptions = {
   readonly log: RecordLog;
@@ -66,7 +69,11 @@ export async function runLearner({ log, codec, clock, logger, timers = systemTim
     from: (partition) => partitions[partition]?.offset ?? 0,
     async onRecords(records) {
       await codec.prepare('race-history', records.map((record) => record.value));
-      for (const record of records) fold(record);
+      for (const [index, record] of records.entries()) {
+        fold(record);
+        // To forget is to look through all that is known of a source: some milliseconds each.
+        if (index % FOLDS_PER_TURN === FOLDS_PER_TURN - 1) await nextTurn();
+      }
     },
   });
   reader.done.catch((error: unknown) => logger.error({ error: messageOf(error) }, 'The learner stopped reading race-history'));

@@ -57,7 +57,7 @@ export async function graphDriver(options: { readonly nowMs: number; readonly pa
       return take();
     },
     advanceTo(nowMs) {
-      const all: GraphOutputs = { etas: [], history: [], deadLetters: [], reroutes: [] };
+      const all: GraphOutputs = { etas: [], withdrawals: [], history: [], deadLetters: [], reroutes: [] };
       for (;;) {
         const dueMs = store.nextDueMs();
         if (dueMs === null || dueMs > nowMs) break;
