@@ -87,10 +87,11 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
         host: config.host, port: config.port, log, codec, history, clock: systemClock, logger,
         ready: () => readiness.report(),
         metricsText: () => metrics.registry.metrics(),
+        dataDir: config.kafka === null || config.clickhouse.url === null ? config.dataDir : null,
         examine: () => examine(patientOf(config, { log, codec, history: history ?? historyFailure(readiness) })),
         hooks: metrics.gatewayHooks,
         options: {
-          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections,
+          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections, readOnly: config.readOnly,
           ...(config.tokensFile === null ? {} : { tokens: openTokens({ path: config.tokensFile, clock: systemClock, logger }) }),
         },
       });

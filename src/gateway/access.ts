@@ -35,6 +35,16 @@ export function requireTokens(app: App, tokens: Tokens): void {
   });
 }
 
+/** Answers 503 to all that would change something. Preflights and what only reads (SQL by POST) pass. */
+export function refuseChanges(app: App): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const { scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write' } = request.routeOptions.config;
+    if (request.method === 'OPTIONS' || scope === 'none' || scope === 'read' || request.method === 'GET') return;
+    void reply.header('x-raceboard-read-only', '1');
+    throw failure('read_only', 'This gateway takes no changes', { error: 'read_only' });
+  });
+}
+
 /** Authorization: Bearer or Basic (the password), X-ClickHouse-Key, or the subprotocol of a WebSocket. */
 function tokenIn(headers: IncomingHttpHeaders): string | null {
   const [scheme = '', value = ''] = (headers.authorization ?? '').split(' ');

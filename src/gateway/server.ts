@@ -6,7 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastifyWebsocket from '@fastify/websocket';
 import fastify from 'fastify';
 import { isLoopback } from '../runtime/loopback.ts';
-import { requireTokens, SOCKET_PROTOCOL } from './access.ts';
+import { refuseChanges, requireTokens, SOCKET_PROTOCOL } from './access.ts';
 import type { App } from './app.ts';
 import { createAppender } from './appender.ts';
 import type { GatewayContext, GatewayDeps } from './context.ts';
@@ -21,6 +21,7 @@ import { knownRoutes } from './known-routes.ts';
 import { openApiInfo } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
 import { adapterRoutes } from './routes/adapters.ts';
+import { adminRoutes } from './routes/admin.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { historicRoutes } from './routes/historic.ts';
 import { liveRoutes } from './routes/live.ts';
@@ -67,7 +68,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 /** The gateway without its listener: what the OpenAPI document is made from. */
 export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; close(): Promise<void> }> {
   const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
-  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, tokens } = options;
+  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, readOnly = false, tokens } = options;
   const view = await openView({ log, codec, clock, logger });
   const partitions = await log.partitionCount('race-updates');
   const pending = pendingWrites(view, clock);
@@ -80,6 +81,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   }, SWEEP_MS);
   const context: GatewayContext = {
     log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, view, pending, updates, firstEtas: waiting, partitions,
+    dataDir: deps.dataDir ?? null, readOnly,
     ...(deps.examine === undefined ? {} : { examine: deps.examine }),
   };
 
@@ -145,6 +147,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   }
   answerUnknown(app, routes, isLimited);
   if (tokens !== undefined) requireTokens(app, tokens);
+  if (readOnly) refuseChanges(app);
   await app.register(fastifyHelmet, {
     // Plain HTTP on the inside: whoever puts TLS in front sets it there.
     strictTransportSecurity: false,
@@ -154,7 +157,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const routes of [raceRoutes, liveRoutes, historicRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, serviceRoutes]) {
+  for (const routes of [raceRoutes, liveRoutes, historicRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, adminRoutes, serviceRoutes]) {
     await app.register(async (scope) => routes(scope as App, context));
   }
   const socketOptions = {
