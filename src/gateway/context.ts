@@ -38,6 +38,8 @@ export type GatewayDeps = {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
+  /** Of gRPC; 0 = any free one, absent = there is none. */
+  readonly grpcPort?: number;
   readonly log: RecordLog;
   readonly codec: Codec;
   /** null = no ClickHouse: history and SQL answer 503. */

@@ -5,6 +5,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastifyWebsocket from '@fastify/websocket';
 import fastify from 'fastify';
+import { AppError, messageOf } from '../errors.ts';
 import { isLoopback } from '../runtime/loopback.ts';
 import { refuseChanges, requireTokens, SOCKET_PROTOCOL } from './access.ts';
 import type { App } from './app.ts';
@@ -17,6 +18,7 @@ import { createFanout } from './fanout.ts';
 import { failure } from './failures.ts';
 import { firstEtas } from './first-eta.ts';
 import { requireKnownHost } from './known-host.ts';
+import { startGrpc, type GrpcServer } from './grpc/grpc-server.ts';
 import { knownRoutes } from './known-routes.ts';
 import { openApiInfo } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
@@ -36,6 +38,8 @@ import { openView } from './view.ts';
 export type Gateway = {
   /** `http://host:port`. */
   readonly address: string;
+  /** null = no gRPC. */
+  readonly grpcPort: number | null;
   /** Closes streams with 1001, lets requests in hand finish, stops reading. Idempotent. */
   close(): Promise<void>;
 };
@@ -50,23 +54,25 @@ const CLOSE_LIMIT_MS = 5_000;
  * answer 503 `not_ready`, and so does /readyz.
  */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
-  const { app, close } = await buildGateway(deps);
+  const { app, listenGrpc, close } = await buildGateway(deps);
+  let grpcPort: number | null = null;
   if (deps.options?.tokens === undefined && !isLoopback(deps.host)) {
     deps.logger.warn({ host: deps.host }, 'The gateway is open to everybody who can reach it: set RACELINE_TOKENS_FILE, or bind it to 127.0.0.1');
   }
   try {
     await app.listen({ host: deps.host, port: deps.port });
+    if (deps.grpcPort !== undefined) grpcPort = await listenGrpc(deps.grpcPort);
   } catch (error) {
     await close();
     throw error;
   }
   const bound = app.server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : deps.port;
-  return { address: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, close };
+  return { address: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, grpcPort, close };
 }
 
 /** The gateway without its listener: what the OpenAPI document is made from. */
-export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; close(): Promise<void> }> {
+export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; listenGrpc(port: number): Promise<number>; close(): Promise<void> }> {
   const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
   const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, readOnly = false, tokens } = options;
   const view = await openView({ log, codec, clock, logger });
@@ -170,11 +176,21 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     eventStreamRoutes(scope as App, socketOptions);
   });
 
+  let grpc: GrpcServer | null = null;
+  const listenGrpc = async (port: number): Promise<number> => {
+    try {
+      grpc = await startGrpc({ ...socketOptions, app, host: deps.host, port, allowedHosts, tokens: tokens ?? null });
+    } catch (error) {
+      throw new AppError('config_invalid', `Cannot listen on RACELINE_GRPC_PORT ${port}: ${messageOf(error)}`, { cause: error });
+    }
+    return grpc.port;
+  };
   let closing: Promise<void> | null = null;
   const closeAll = async (): Promise<void> => {
     clearInterval(sweeper);
     waiting.close();
     fanout.close();
+    await grpc?.close();
     // Requests in hand get this long; one that waits for its client's next byte would hold everything.
     const limit = setTimeout(() => app.server.closeAllConnections(), CLOSE_LIMIT_MS);
     await app.close();
@@ -182,5 +198,5 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     await updates.drain();
     await view.close();
   };
-  return { app, close: () => closing ??= closeAll() };
+  return { app, listenGrpc, close: () => closing ??= closeAll() };
 }

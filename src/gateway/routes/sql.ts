@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { AppError, messageOf } from '../../errors.ts';
 import type { App } from '../app.ts';
-import { bindParameters, splitFormat } from '../clickhouse-query.ts';
+import { bindParameters, splitFormat, withoutSettings } from '../clickhouse-query.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
 import { failures, textAnswer } from '../schemas.ts';
@@ -73,7 +73,7 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
       // As there: query= and the body are one statement.
       const text = [single(values['query']), body].filter((part) => typeof part === 'string').join('\n');
       if (text.trim() === '') return exception(reply, 400, 62, 'Syntax error: Empty query. (SYNTAX_ERROR)');
-      const bound = bindParameters(text, parametersOf(values));
+      const bound = bindParameters(withoutSettings(text), parametersOf(values));
       if ('missing' in bound) return exception(reply, 400, 456, `Substitution \`${bound.missing}\` is not set. (UNKNOWN_QUERY_PARAMETER)`);
       const split = splitFormat(bound.sql);
       const format = split.format ?? single(values['default_format']) ?? 'TabSeparated';
