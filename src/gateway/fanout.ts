@@ -16,6 +16,8 @@ export type RaceFrame = {
 
 /** Where frames go: a WebSocket, an event stream or a gRPC stream. */
 export type FrameSink = {
+  /** Takes the place of `send` for races: `head`, then the races with commas between them, then `tail`. Never throws. */
+  readonly sendParts?: (head: string, races: readonly Buffer[], tail: string, resume: string | null) => void;
   /** Takes the place of `send` for races, so that no JSON is made. Never throws. */
   readonly sendRaces?: (frame: RaceFrame) => void;
   /** Takes the place of `send` for `resumed` and heartbeats. Never throws. */
@@ -58,7 +60,7 @@ const SLOTS = 16;
 /** Chosen with measurements of ws: a paused client otherwise takes any amount of memory. */
 export const SKIP_BYTES = 256 * 1024;
 export const CLOSE_BYTES = 1024 * 1024;
-export const SLOW_MS = 10_000;
+export const SLOW_MS = 8_000;
 const FRAME_BYTES = 128 * 1024;
 /** What a race is taken to need where it is not JSON. */
 export const ENCODED_RACE_BYTES = 600;
@@ -102,7 +104,7 @@ type Subscription = {
  * with the latest state of what was marked. A race's JSON is made once per change for all of them.
  *
  * **Slow clients.** Above 256 KB unsent nothing more is written (marks go on to coalesce, bounded by the number of
- * races); above 1 MB, or 10 s without coming below 256 KB, the client is told and closed with 1013.
+ * races); above 1 MB, or 8 s without coming below 256 KB, the client is told and closed with 1013.
  */
 export function createFanout(options: FanoutOptions): Fanout {
   const { view, clock, onSlowClose } = options;
@@ -185,7 +187,7 @@ export function createFanout(options: FanoutOptions): Fanout {
     if (connection.changed.size === 0 && connection.removed.size === 0 && connection.snapshot === null) return;
 
     const { sink } = connection;
-    const parts: string[] = [];
+    const parts: Buffer[] = [];
     const races: ViewedRace[] = [];
     let bytes = 0;
     for (const raceId of connection.changed) {
@@ -219,8 +221,12 @@ export function createFanout(options: FanoutOptions): Fanout {
     else connection.removed.clear();
     if (sink.sendRaces !== undefined) sink.sendRaces({ kind: isSnapshot ? 'snapshot' : 'delta', first, complete: isThrough, races, removed, resume });
     else {
-      const head = isSnapshot ? `{"type":"snapshot","seq":${connection.seq},"first":${first},"complete":${isThrough}` : `{"type":"delta","seq":${connection.seq},"removed":${JSON.stringify(removed)}`;
-      sink.send(`${head},"races":[${parts.join(',')}]${resume === null ? '' : `,"resume":"${resume}"`}}`, resume);
+      const head = isSnapshot
+        ? `{"type":"snapshot","seq":${connection.seq},"first":${first},"complete":${isThrough},"races":[`
+        : `{"type":"delta","seq":${connection.seq},"removed":${removed.length === 0 ? '[]' : JSON.stringify(removed)},"races":[`;
+      const tail = resume === null ? ']}' : `],"resume":"${resume}"}`;
+      if (sink.sendParts === undefined) sink.send(`${head}${parts.map(String).join(',')}${tail}`, resume);
+      else sink.sendParts(head, parts, tail, resume);
     }
     connection.lastSentAtMs = nowMs;
     if (!isThrough && !connection.closed) {

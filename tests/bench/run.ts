@@ -4,6 +4,7 @@ import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openSetting, type Bench, type Figure } from './bench.ts';
 import { codec } from './codec.ts';
+import { fanout } from './fanout.ts';
 import { historian } from './historian.ts';
 import { http } from './http.ts';
 import { instances } from './instances.ts';
@@ -13,7 +14,7 @@ import { memory } from './memory.ts';
 import { pipeline } from './pipeline.ts';
 import { restart } from './restart.ts';
 
-const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, log, codec, historian, http, instances };
+const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, log, codec, historian, http, instances, fanout };
 /** `pipeline` holds their figures. */
 const parts: ReadonlySet<string> = new Set(['latency', 'memory', 'restart']);
 

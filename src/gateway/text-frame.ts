@@ -1,0 +1,42 @@
+const COMMA = 0x2c;
+const FINAL_TEXT = 0x81;
+
+/** A WebSocket text frame as a server sends it: `head`, the races with commas between them, `tail`. One copy, one buffer. */
+export function textFrame(head: string, races: readonly Buffer[], tail: string): Buffer {
+  const length = lengthOf(head, races, tail);
+  const headerBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(headerBytes + length);
+  frame[0] = FINAL_TEXT;
+  if (length < 126) frame[1] = length;
+  else if (length < 65_536) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  fill(frame, headerBytes, head, races, tail);
+  return frame;
+}
+
+/** The same without a header. */
+export function joined(head: string, races: readonly Buffer[], tail: string): Buffer {
+  const text = Buffer.allocUnsafe(lengthOf(head, races, tail));
+  fill(text, 0, head, races, tail);
+  return text;
+}
+
+function lengthOf(head: string, races: readonly Buffer[], tail: string): number {
+  let length = Buffer.byteLength(head) + Buffer.byteLength(tail) + Math.max(0, races.length - 1);
+  for (const race of races) length += race.length;
+  return length;
+}
+
+function fill(target: Buffer, from: number, head: string, races: readonly Buffer[], tail: string): void {
+  let at = from + target.write(head, from);
+  for (const [index, race] of races.entries()) {
+    if (index > 0) target[at++] = COMMA;
+    at += race.copy(target, at);
+  }
+  target.write(tail, at);
+}
