@@ -35,6 +35,8 @@ export type FrameSink = {
 export type Subscriber = {
   /** Replaces the subscription. `complaint` = why it was refused. */
   subscribe(filter: EtaFilter, resume: string | null): { readonly complaint: string | null };
+  /** Ends the subscription; the connection stays. */
+  unsubscribe(): void;
   /** Sends an error frame; the connection stays. */
   complain(code: string, message: string): void;
   close(): void;
@@ -374,6 +376,13 @@ export function createFanout(options: FanoutOptions): Fanout {
             serveSoon(connection);
           }
           return { complaint: null };
+        },
+        unsubscribe() {
+          unindex(connection);
+          connection.subscription = null;
+          connection.changed.clear();
+          connection.removed.clear();
+          connection.snapshot = null;
         },
         complain(code, message) {
           if (connection.closed) return;

@@ -83,6 +83,10 @@ function serveSocket(socket: WebSocket, connection: Duplex, options: SocketOptio
       refuse(parsed.error);
       return;
     }
+    if (parsed.frame.type === 'unsubscribe') {
+      subscriber.unsubscribe();
+      return;
+    }
     const { complaint } = subscriber.subscribe(parsed.frame.filter, parsed.frame.resume ?? null);
     if (complaint !== null) refuse(complaint);
   });

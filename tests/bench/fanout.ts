@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import WebSocket from 'ws';
+import { WebSocket } from 'ws';
 import { createCodec } from '../../src/adapters/avro/codec.ts';
 import { embeddedRegistry } from '../../src/adapters/avro/embedded-registry.ts';
 import type { EtaUpdate } from '../../src/forecast/eta-update.ts';
