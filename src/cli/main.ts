@@ -4,6 +4,7 @@ import { AppError, messageOf } from '../errors.ts';
 import { backtestCommand } from './backtest.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
+import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
@@ -19,6 +20,7 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   upCommand,
   runCommand,
   watchCommand,
+  demoCommand,
   replayCommand,
   backtestCommand,
   sqlCommand,

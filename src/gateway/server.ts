@@ -24,6 +24,8 @@ import { openApiInfo } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
 import { adapterRoutes } from './routes/adapters.ts';
 import { adminRoutes } from './routes/admin.ts';
+import { badgeRoutes } from './routes/badges.ts';
+import { boardRoutes } from './routes/board.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { historicRoutes } from './routes/historic.ts';
 import { liveRoutes } from './routes/live.ts';
@@ -163,9 +165,10 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const routes of [raceRoutes, liveRoutes, historicRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, adminRoutes, serviceRoutes]) {
+  for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, adminRoutes, serviceRoutes]) {
     await app.register(async (scope) => routes(scope as App, context));
   }
+  boardRoutes(app, { pagePolicy: PAGE_POLICY });
   const socketOptions = {
     fanout, view, maxConnections, allowedOrigins,
     onOpen: () => hooks.onSocketOpen?.(),
