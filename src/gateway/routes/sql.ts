@@ -66,10 +66,14 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
     schema: { ...schema, summary: 'Run a read-only SQL statement, sent as the body', consumes: ['text/plain'], body: Type.String() },
   }, async (request, reply) => await runSql([request.query.query, request.body].filter((part) => typeof part === 'string').join('\n'), request.query.format, reply));
 
+  /** By which clients read instants that name none; asked for once. */
+  let timezone: string | null = null;
   const clickhouse = async (values: Values, body: unknown, reply: FastifyReply): Promise<Buffer | string> => {
     const queryId = single(values['query_id']) ?? randomUUID();
-    void reply.headers({ 'x-clickhouse-query-id': queryId, 'x-clickhouse-timezone': 'UTC', 'x-clickhouse-server-display-name': 'raceline' });
+    void reply.headers({ 'x-clickhouse-query-id': queryId, 'x-clickhouse-server-display-name': 'raceline' });
     try {
+      timezone ??= (await historyOf(context).query<{ name: string }>('SELECT timezone() AS name'))[0]?.name ?? null;
+      void reply.header('x-clickhouse-timezone', timezone ?? 'UTC');
       // As there: query= and the body are one statement.
       const text = [single(values['query']), body].filter((part) => typeof part === 'string').join('\n');
       if (text.trim() === '') return exception(reply, 400, 62, 'Syntax error: Empty query. (SYNTAX_ERROR)');
