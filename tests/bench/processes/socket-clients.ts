@@ -25,6 +25,10 @@ const { host, port, clients: count, racesEach, races } = childOptions<SocketClie
 const ETA = Buffer.from('"eta":{"revision":');
 const ISSUED = Buffer.from(',"issued_at":');
 const EPOCH_DIGITS = 13;
+const TEXT = 1;
+const PING = 9;
+/** Empty, so that the mask says nothing. */
+const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
 const SAMPLED = 10;
 const clients: Client[] = [];
 let isMeasuring = false;
@@ -79,7 +83,9 @@ function read(client: Client, chunk: Buffer): void {
     if (data.length < at) break;
     const length = short === 126 ? data.readUInt16BE(2) : short === 127 ? Number(data.readBigUInt64BE(2)) : short;
     if (data.length < at + length) break;
-    if ((data[0]! & 0x0f) === 1) take(client, data.subarray(at, at + length));
+    const opcode = data[0]! & 0x0f;
+    if (opcode === TEXT) take(client, data.subarray(at, at + length));
+    else if (opcode === PING) client.socket.write(PONG);
     data = data.subarray(at + length);
   }
   // Copied: the chunk that it lies in would be held.
