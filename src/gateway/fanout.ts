@@ -62,7 +62,7 @@ const SLOTS = 16;
 /** Chosen with measurements of ws: a paused client otherwise takes any amount of memory. */
 export const SKIP_BYTES = 256 * 1024;
 export const CLOSE_BYTES = 1024 * 1024;
-export const SLOW_MS = 8_000;
+export const SLOW_MS = 6_000;
 const FRAME_BYTES = 128 * 1024;
 /** What a race is taken to need where it is not JSON. */
 export const ENCODED_RACE_BYTES = 600;
@@ -92,6 +92,8 @@ type Subscription = {
   readonly filter: EtaFilter;
   readonly hash: string;
   readonly fits: (race: { race_id: string; source: string; state: ViewedRace['facts']['state']; metadata: Record<string, string> }) => boolean;
+  /** Ids are all that it asks for: what the index by id leads to fits. */
+  readonly isByIdAlone: boolean;
   /** What cannot change in a race's life: id and source. */
   readonly fitsForEver: (raceId: string, source: string) => boolean;
   /** Races that the client holds; only kept where a race can cease to fit while it lives. */
@@ -106,7 +108,7 @@ type Subscription = {
  * with the latest state of what was marked. A race's JSON is made once per change for all of them.
  *
  * **Slow clients.** Above 256 KB unsent nothing more is written (marks go on to coalesce, bounded by the number of
- * races); above 1 MB, or 8 s without coming below 256 KB, the client is told and closed with 1013.
+ * races); above 1 MB, or 6 s without coming below 256 KB, the client is told and closed with 1013.
  */
 export function createFanout(options: FanoutOptions): Fanout {
   const { view, clock, onSlowClose } = options;
@@ -124,8 +126,8 @@ export function createFanout(options: FanoutOptions): Fanout {
   const mark = (connection: Connection, raceId: string, race: ViewedRace | null, source: string): void => {
     const subscription = connection.subscription;
     if (subscription === null) return;
-    if (race !== null && subscription.fits(race.facts)) {
-      connection.removed.delete(raceId);
+    if (race !== null && (subscription.isByIdAlone || subscription.fits(race.facts))) {
+      if (connection.removed.size > 0) connection.removed.delete(raceId);
       connection.changed.add(raceId);
     } else {
       const wasPending = connection.changed.delete(raceId);
@@ -415,6 +417,7 @@ function subscriptionOf(filter: EtaFilter): Subscription {
     filter,
     hash: hashFilter(filter),
     fits: compileFilter(filter),
+    isByIdAlone: filter.race_ids !== undefined && filter.source === undefined && !canCease,
     fitsForEver: (raceId, source) => lasting({ race_id: raceId, source, state: 'running', metadata: {} }),
     shown: canCease ? new Set() : null,
   };
