@@ -1,3 +1,4 @@
+import { forgetBases } from './history-base.ts';
 import { forgetTaught } from './mixture.ts';
 import { DURATION, LEG, ORDINALS, VISIT, type SourceModel } from './model.ts';
 import { dropRows } from './ring.ts';
@@ -16,6 +17,7 @@ export function forgetRace(model: SourceModel, raceId: string): void {
   if (ordinals.size > 0) {
     forgetTaught(model.mixture, ordinals);
     dropTaught(model, ordinals, orphans);
+    forgetBases(model);
   }
   for (const title of orphans) if (!model.titles.has(title) && !hasLegs(model, title)) dropTitle(model, title);
 }

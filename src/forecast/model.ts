@@ -1,4 +1,5 @@
 import { assert } from '../errors.ts';
+import { createCalibration, restoreCalibration, storeCalibration, type Calibration } from './calibrate.ts';
 import { LINK_NUMBERS, type Link } from './chains.ts';
 import { createMixture, type Mixture } from './mixture.ts';
 import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
@@ -8,10 +9,10 @@ import { createTaughtRaces, taughtColumn, taughtRacesOf, type TaughtRaces } from
 /** Columns of the rings of a model. Seconds, but for the ordinal (how many races had taught the source before) and flags. */
 export const DURATION = { sec: 0, failed: 1, ordinal: 2, width: 3 } as const;
 /**
- * One visit of a state: which race it was (its ordinal in the source), how old the race was then, how long it stayed
- * in the state, what remained, and what total was expected of it at submission.
+ * One visit of a state: which race it was (its ordinal in the source), how old the race was then (stages.ts has the log
+ * of it), and as logarithms how long it stayed in the state, what remained, and what total was expected of it at submission.
  */
-export const VISIT = { ordinal: 0, entrySec: 1, sojournSec: 2, remainingSec: 3, expectedSec: 4, width: 5 } as const;
+export const VISIT = { ordinal: 0, entrySec: 1, entryLog: 2, sojournLog: 3, remainingLog: 4, expectedLog: 5, width: 6 } as const;
 /** One stage: its own length, the age of its race at its end, and which race that is (24 bits of a hash of its id). */
 export const LEG = { sec: 0, endSec: 1, race: 2, width: 3 } as const;
 
@@ -70,6 +71,8 @@ export type SourceModel = {
   readonly chains: Map<string, Link>;
   /** Legs by `contextKey(title, stage)`. */
   readonly legs: Map<string, Ring>;
+  /** What its forecasts turned out to be worth. */
+  calibration: Calibration;
 };
 
 export function createSourceModel(source: string): SourceModel {
@@ -77,7 +80,7 @@ export function createSourceModel(source: string): SourceModel {
     source, taught: 0, stale: 0, finishes: [], races: createTaughtRaces(),
     versions: { shadow: null, canary: null, active: null, canaryShare: 0 },
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
-    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(),
+    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), calibration: createCalibration(),
   };
 }
 
@@ -113,7 +116,10 @@ const FORMAT = 3;
  */
 export function encodeModel(model: SourceModel): Uint8Array {
   const mixture = storeMixture(model.mixture);
-  const columns = [...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...mixture.columns, taughtColumn(model.races)];
+  const calibration = storeCalibration(model.calibration);
+  const columns = [
+    ...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...calibration.columns, ...mixture.columns, taughtColumn(model.races),
+  ];
   const rings: Ring[] = [model.durations];
   const put = (ring: Ring) => {
     rings.push(ring);
@@ -127,7 +133,7 @@ export function encodeModel(model: SourceModel): Uint8Array {
     legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
     voices: [...model.voices.keys()],
     chains: Array.from(model.chains, ([key, { next }]) => [key, next]),
-    mixture: mixture.header,
+    calibration: calibration.since, mixture: mixture.header,
     races: model.races.size,
   }));
   const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
@@ -154,6 +160,7 @@ type Header = {
   states: [string, number][]; legs: [string, number][];
   voices: string[];
   chains: [string, string][];
+  calibration: number[];
   mixture: MixtureHeader;
   races: number;
 };
@@ -195,6 +202,7 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   };
   for (const key of header.voices) model.voices.set(key, new Float32Array(takeBytes(4 * VOICES)));
   for (const [key, next] of header.chains) model.chains.set(key, { next, numbers: new Float64Array(takeBytes(8 * LINK_NUMBERS)) });
+  model.calibration = restoreCalibration(header.calibration, takeBytes);
   model.mixture = restoreMixture(header.mixture, takeBytes);
   Object.assign(model.races, taughtRacesOf(new Int32Array(takeBytes(4 * header.races))));
   assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);

@@ -9,7 +9,8 @@ export type RecentRaces = {
   head: number;
   logs: Float32Array;
   titles: Int32Array;
-  hashes: Int32Array;
+  /** A column per slot: `hashes[slot][row]`. */
+  hashes: Int32Array[];
   numbers: Float32Array;
   /** Counts of races when each was taught: which race it is. */
   stamps: Uint32Array;
@@ -18,7 +19,7 @@ export type RecentRaces = {
 export function createRecentRaces(capacity = 4): RecentRaces {
   return {
     size: 0, head: 0, logs: new Float32Array(capacity), titles: new Int32Array(capacity),
-    hashes: new Int32Array(capacity * SLOTS), numbers: new Float32Array(capacity * MOST_TRAITS), stamps: new Uint32Array(capacity),
+    hashes: Array.from({ length: SLOTS }, () => new Int32Array(capacity)), numbers: new Float32Array(capacity * MOST_TRAITS), stamps: new Uint32Array(capacity),
   };
 }
 
@@ -28,7 +29,7 @@ export function remember(recent: RecentRaces, log: number, title: number, { hash
   const row = recent.head;
   recent.logs[row] = log;
   recent.titles[row] = title;
-  recent.hashes.set(hashes, row * SLOTS);
+  for (let slot = 0; slot < SLOTS; slot++) recent.hashes[slot]![row] = hashes[slot]!;
   recent.numbers.set(numbers, row * MOST_TRAITS);
   recent.stamps[row] = stamp;
   recent.head = (row + 1) % RECENT_LIMIT;
@@ -39,7 +40,7 @@ function grow(recent: RecentRaces): void {
   const grown = createRecentRaces(Math.min(recent.logs.length * 4, RECENT_LIMIT));
   grown.logs.set(recent.logs);
   grown.titles.set(recent.titles);
-  grown.hashes.set(recent.hashes);
+  for (let slot = 0; slot < SLOTS; slot++) grown.hashes[slot]!.set(recent.hashes[slot]!);
   grown.numbers.set(recent.numbers);
   grown.stamps.set(recent.stamps);
   replace(recent, grown);
@@ -58,7 +59,7 @@ export function dropRecent(recent: RecentRaces, gone: ReadonlySet<number>): void
   for (const [to, row] of kept.entries()) {
     left.logs[to] = recent.logs[row]!;
     left.titles[to] = recent.titles[row]!;
-    left.hashes.set(recent.hashes.subarray(row * SLOTS, (row + 1) * SLOTS), to * SLOTS);
+    for (let slot = 0; slot < SLOTS; slot++) left.hashes[slot]![to] = recent.hashes[slot]![row]!;
     left.numbers.set(recent.numbers.subarray(row * MOST_TRAITS, (row + 1) * MOST_TRAITS), to * MOST_TRAITS);
     left.stamps[to] = recent.stamps[row]!;
   }

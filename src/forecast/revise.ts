@@ -8,7 +8,8 @@ import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
 import type { Forecast } from './forecast.ts';
 import { milestonesOf } from './milestones.ts';
 
-const STAGE_REASONS: ReadonlySet<Reason> = new Set(['stage_started', 'stage_done', 'passage']);
+/** Reasons that a stage gives: worth a look, and worth saying when the finish moves. */
+export const STAGE_REASONS: ReadonlySet<Reason> = new Set(['stage_started', 'stage_done', 'passage']);
 
 /** What made someone look at the race. `significant`: worth publishing however little the ETA moves. */
 export type Cause = { readonly reason: Reason; readonly significant: boolean; readonly eventAtMs: number };
@@ -37,7 +38,7 @@ function reviseRunning(race: RaceState, forecast: Forecast, cause: Cause, option
   const { nowMs } = options;
   const display = nextDisplay(race, forecast, nowMs, updateIntervalHintSec(race));
   if (!isWorthPublishing(race, forecast, display, cause, nowMs)) return null;
-  return publish(race, forecast, display, forecast.milestones, reasonOf(race, display, cause), cause, options);
+  return publish(race, forecast, display, forecast.milestones(), reasonOf(race, display, cause), cause, options);
 }
 
 function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display, cause: Cause, nowMs: number): boolean {
@@ -73,7 +74,7 @@ function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): 
 
 function certain(sec: number, race: RaceState): Forecast {
   return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, overdue: false, milestones: [],
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, overdue: false, milestones: () => [],
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
   };
 }
@@ -127,7 +128,7 @@ function etaUpdateOf(race: RaceState, forecast: Forecast | null, progress: Progr
   const finishAtMs = etaSec === null || race.started_at === null ? null : Math.round(race.started_at + 1000 * etaSec);
   return {
     race_id: race.race_id, source: race.source, title: race.title, revision: race.revision, issued_at: issue.nowMs, event_at: issue.eventAtMs,
-    state: race.state, attempt: race.attempt, queued_at: race.queued_at, started_at: race.started_at, completed_at: race.completed_at,
+    state: race.state, attempt: race.attempt, first_offset: race.first_offset, queued_at: race.queued_at, started_at: race.started_at, completed_at: race.completed_at,
     eta_sec: etaSec, remaining_sec: remainingSec(race, etaSec, finishAtMs, issue.nowMs), finish_at: finishAtMs,
     p10_sec: forecast?.p10Sec ?? null, p50_sec: forecast?.p50Sec ?? null, p90_sec: forecast?.p90Sec ?? null, confidence: forecast?.confidence ?? 0,
     deadline_at: race.deadline_at, deadline_probability: forecast?.deadlineProbability ?? null, basis: issue.basis, reason: issue.reason,

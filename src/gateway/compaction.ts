@@ -22,7 +22,7 @@ export type Compactor = {
 };
 
 /** Tables whose superseded and deleted rows lie on disk until their parts are merged. */
-const TABLES = ['races', 'stages', 'eta_revisions', 'forecast_errors', 'audit'] as const;
+const MERGED = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND NOT startsWith(name, '.') ORDER BY name";
 
 /**
  * Cleaning on demand: the embedded log does all compaction and retention that is due (Kafka's brokers do theirs by
@@ -35,9 +35,10 @@ export function createCompactor({ log, history, clock, logger }: Pick<GatewayCon
   const run = async (running: CompactionJob): Promise<void> => {
     try {
       if (await log.compact()) running.cleaned.push('log');
-      for (const table of history === null ? [] : TABLES) {
-        await history?.query(`OPTIMIZE TABLE ${table} FINAL`);
-        running.cleaned.push(table);
+      const tables = await history?.query<{ name: string }>(MERGED) ?? [];
+      for (const { name } of tables) {
+        await history?.query(`OPTIMIZE TABLE \`${name.replaceAll('`', '')}\` FINAL`);
+        running.cleaned.push(name);
       }
       running.state = 'done';
       successAtMs = clock.nowMs();

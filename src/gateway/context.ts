@@ -32,6 +32,8 @@ type GatewayOptions = {
   readonly maxConnections?: number;
   /** Refuses every change; default false. */
   readonly readOnly?: boolean;
+  /** Other connections; default 4,096. */
+  readonly maxHttpConnections?: number;
 };
 
 export type GatewayDeps = {

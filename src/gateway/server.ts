@@ -1,4 +1,3 @@
-import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
@@ -10,6 +9,7 @@ import { isLoopback } from '../runtime/loopback.ts';
 import { refuseChanges, requireTokens, SOCKET_PROTOCOL } from './access.ts';
 import type { App } from './app.ts';
 import { createAppender } from './appender.ts';
+import { limitConnections } from './connection-limit.ts';
 import type { GatewayContext, GatewayDeps } from './context.ts';
 import { crossOriginHeaders, isOwnOrigin, originRefused, preflightHeaders } from './cross-origin.ts';
 import { answerErrors, answerUnknown } from './errors-to-answers.ts';
@@ -22,6 +22,7 @@ import { startGrpc, type GrpcServer } from './grpc/grpc-server.ts';
 import { knownRoutes } from './known-routes.ts';
 import { openApiInfo } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
+import { accuracyRoutes } from './routes/accuracy.ts';
 import { adapterRoutes } from './routes/adapters.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { badgeRoutes } from './routes/badges.ts';
@@ -33,6 +34,7 @@ import { raceRoutes } from './routes/races.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sqlRoutes } from './routes/sql.ts';
 import { updateRoutes } from './routes/updates.ts';
+import { securityHeaders } from './security-headers.ts';
 import { MAX_PAYLOAD_BYTES, socketRoutes } from './socket.ts';
 import { validatorCompiler } from './validation.ts';
 import { openView } from './view.ts';
@@ -76,7 +78,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 /** The gateway without its listener: what the OpenAPI document is made from. */
 export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; listenGrpc(port: number): Promise<number>; close(): Promise<void> }> {
   const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
-  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, readOnly = false, tokens } = options;
+  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, maxHttpConnections = 4_096, readOnly = false, tokens } = options;
   const view = await openView({ log, codec, clock, logger });
   const partitions = await log.partitionCount('race-updates');
   const pending = pendingWrites(view, clock);
@@ -156,16 +158,15 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   answerUnknown(app, routes, isLimited);
   if (tokens !== undefined) requireTokens(app, tokens);
   if (readOnly) refuseChanges(app);
-  await app.register(fastifyHelmet, {
-    // Plain HTTP on the inside: whoever puts TLS in front sets it there.
-    strictTransportSecurity: false,
-    // Only pages need one, and helmet writes it anew for each request.
-    contentSecurityPolicy: false,
+  const secure = await securityHeaders();
+  app.addHook('onRequest', (_request, reply, done) => {
+    for (const [name, value] of secure) reply.raw.setHeader(name, value);
+    done();
   });
   await app.register(fastifySwagger, { openapi: openApiInfo });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, adminRoutes, serviceRoutes]) {
+  for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, adminRoutes, serviceRoutes]) {
     await app.register(async (scope) => routes(scope as App, context));
   }
   boardRoutes(app, { pagePolicy: PAGE_POLICY });
@@ -178,6 +179,8 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     socketRoutes(scope as App, socketOptions);
     eventStreamRoutes(scope as App, socketOptions);
   });
+
+  limitConnections(app.server, { max: maxHttpConnections, streams: () => fanout.size() });
 
   let grpc: GrpcServer | null = null;
   const listenGrpc = async (port: number): Promise<number> => {

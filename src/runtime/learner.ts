@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -10,10 +9,9 @@ import { partitionOf } from '../race/partition.ts';
 import { foldHistory, type LearnedPartition } from './learned-partition.ts';
 import { readSnapshots, SnapshotWriter } from './model-snapshots.ts';
 import { every, systemTimers, type Timers } from './timers.ts';
+import { beginTurn } from './turns.ts';
 
 const SNAPSHOT_INTERVAL_MS = 60_000;
-/** Records folded before others get the event loop. */
-const FOLDS_PER_TURN = 10;
 
 export type LearnerOptions = {
   readonly log: RecordLog;
@@ -69,10 +67,10 @@ export async function runLearner({ log, codec, clock, logger, timers = systemTim
     from: (partition) => partitions[partition]?.offset ?? 0,
     async onRecords(records) {
       await codec.prepare('race-history', records.map((record) => record.value));
-      for (const [index, record] of records.entries()) {
+      const turn = beginTurn(timers);
+      for (const record of records) {
         fold(record);
-        // To forget is to look through all that is known of a source: some milliseconds each.
-        if (index % FOLDS_PER_TURN === FOLDS_PER_TURN - 1) await nextTurn();
+        if (turn.isOver()) await turn.next();
       }
     },
   });

@@ -21,13 +21,15 @@ const rules: Record<string, Rule> = {
   topology: { own: ['topology'], packages: /^$/ },
   schemas: { own: ['topology', 'src/adapters/avro', 'src/errors.ts'], packages: /^(node:|avsc$)/ },
   'src/errors.ts': { own: [], packages: /^$/ },
-  'src/config.ts': { own: ['src/errors.ts', 'topology'], packages: /^$/ },
+  // Passwords may stand in files.
+  'src/config.ts': { own: ['src/errors.ts', 'topology'], packages: /^node:fs$/ },
   'src/race': { own: ['src/errors.ts'], packages: /^$/ },
   'src/forecast': { own: ['src/errors.ts', 'src/race', 'src/cluster'], packages: /^$/ },
   'src/history': { own: ['src/errors.ts', 'src/race', 'src/forecast'], packages: /^$/ },
   'src/cluster': { own: ['src/errors.ts', 'src/race'], packages: /^fastest-levenshtein$/ },
   'src/journey': { own: ['src/errors.ts', 'src/race'], packages: /^$/ },
   'src/poll': { own: ['src/errors.ts', 'src/race'], packages: /^$/ },
+  workers: { own: ['src/cluster', 'src/errors.ts'], packages: /^(node:|hnswlib-node$)/ },
   'src/ports': { own: [...core, 'topology', 'src/errors.ts'], packages: /^$/ },
   'src/operators': { own: [...core, 'src/ports', 'src/errors.ts'], packages: /^rxjs$/ },
   'src/bridge': { own: [...core, 'src/errors.ts'], packages: /^$/ },
@@ -39,7 +41,8 @@ const rules: Record<string, Rule> = {
 };
 
 function ruleOf(part: string): Rule {
-  if (part.startsWith('src/adapters/')) return { own: [...core, 'src/ports', 'topology', 'schemas', 'src/errors.ts', 'src/config.ts'], packages: 'any' };
+  // The pool speaks its worker's messages.
+  if (part.startsWith('src/adapters/')) return { own: [...core, ...(part === 'src/adapters/piscina' ? ['workers'] : []), 'src/ports', 'topology', 'schemas', 'src/errors.ts', 'src/config.ts'], packages: 'any' };
   const rule = rules[part];
   if (rule === undefined) throw new Error(`No rule for ${part}`);
   return rule;

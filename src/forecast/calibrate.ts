@@ -1,0 +1,210 @@
+import type { Basis, Checkpoint } from '../race/state.ts';
+import type { Distribution } from './distribution.ts';
+import type { FinishedRace } from './history-record.ts';
+import { room } from './scratch.ts';
+
+/** Phases of a life, by age over the first forecast's median: submission, then up to these. */
+const PHASE_ENDS = [0.3, 0.7, 1.3];
+const PHASES = PHASE_ENDS.length + 2;
+/** The levels that are followed: P10, P50, P90. */
+const LEVELS = [0.1, 0.5, 0.9];
+/**
+ * P90 during life. What was said at submission and still stands belongs to races that end before it would be said anew,
+ * and covers nearly all of them: over a whole life this makes up for a part of it.
+ */
+const LIFE_LEVELS = [0.1, 0.5, 0.875];
+const LEAST_LEVEL = 0.0005;
+/** Confidence is mapped between so many equally spaced knots. */
+const KNOTS = 11;
+const LEAST_RISE = 0.005;
+/** Numbers of a phase: levels, knots, cases that taught the levels, and each knot. */
+const COUNT = LEVELS.length + KNOTS;
+const PER_PHASE = COUNT + 1 + KNOTS;
+const NUMBERS = PHASES * PER_PHASE;
+
+/** Rates: of a level's move (in probability) and of a knot's; they start higher. */
+const LEVEL_RATE = 0.004;
+const LEVEL_CASES = 40;
+const KNOT_RATE = 0.008;
+const KNOT_CASES = 20;
+/** A life is looked at often, and its looks are alike. */
+const LIFE_SHARE = 0.25;
+/** Shares of a finished race's life at which what was in force is held against the truth. */
+const LOOKS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+const SUBMISSION_GRACE_MS = 1000;
+
+/** What was in force earlier is remembered whenever a number has moved by so much; so many memories are kept. */
+const REMEMBERED_MOVE = 0.02;
+const MEMORIES = 16;
+
+/**
+ * What a source's forecasts turned out to be worth: for each phase of a life the levels of the raw distribution that
+ * 10, 50 and 90 % of the truths stayed below (quantiles followed online, as in Gibbs and Candes 2021), and how often a
+ * raw confidence came true. Some 9 KB.
+ */
+export type Calibration = {
+  readonly numbers: Float32Array;
+  /** When (event time, epoch ms) each memory began to hold, oldest first; `past` has their numbers, in order. */
+  readonly since: number[];
+  readonly past: Float32Array[];
+};
+
+/** A calibration as columns of numbers for storage, with when each but the first began to hold. */
+export function storeCalibration({ numbers, since, past }: Calibration): { since: number[]; columns: Float32Array[] } {
+  return { since: [...since], columns: [numbers, ...past] };
+}
+
+/** A calibration that goes on as if it had never been stored. @param take the bytes of the next so many. */
+export function restoreCalibration(since: readonly number[], take: (bytes: number) => ArrayBuffer): Calibration {
+  const column = () => new Float32Array(take(4 * NUMBERS));
+  return { numbers: column(), since: [...since], past: since.map(column) };
+}
+
+export function createCalibration(): Calibration {
+  const numbers = new Float32Array(NUMBERS);
+  for (let phase = 0; phase < PHASES; phase++) {
+    LEVELS.forEach((level, i) => (numbers[phase * PER_PHASE + i] = level));
+    for (let k = 0; k < KNOTS; k++) numbers[phase * PER_PHASE + LEVELS.length + k] = k / (KNOTS - 1);
+  }
+  return { numbers, since: [0], past: [numbers.slice()] };
+}
+
+/** Whether a forecast of that basis rests on what was learned of its source. */
+export function isCalibrated(basis: Basis): boolean {
+  return basis === 'key' || basis === 'source' || basis === 'stage' || basis === 'progress' || basis === 'cluster';
+}
+
+/** The phase of a forecast made at that age. @param firstP50Sec the median of the first forecast of the race. */
+export function phaseOf(elapsedSec: number, firstP50Sec: number): number {
+  if (!(elapsedSec > 0)) return 0;
+  const ratio = elapsedSec / firstP50Sec;
+  let phase = 1;
+  for (const end of PHASE_ENDS) if (ratio >= end) phase += 1;
+  return phase;
+}
+
+/** The distribution with its levels set right. O(knots). */
+export function calibrated({ numbers }: Calibration, phase: number, distribution: Distribution): Distribution {
+  const at = phase * PER_PHASE;
+  const [low, middle, high] = [numbers[at]!, numbers[at + 1]!, numbers[at + 2]!];
+  const { cumulative } = distribution;
+  const set = room(cumulative.length);
+  const slopes = [0.1 / low, 0.4 / (middle - low), 0.4 / (high - middle), 0.1 / (1 - high)];
+  for (let i = 0; i < set.length; i++) {
+    const u = cumulative[i]!;
+    set[i] = u < middle ? (u < low ? u * slopes[0]! : 0.1 + (u - low) * slopes[1]!) : u < high ? 0.5 + (u - middle) * slopes[2]! : 1 - (1 - u) * slopes[3]!;
+  }
+  return { ...distribution, cumulative: set };
+}
+
+/** What a raw confidence is worth. O(1). */
+export function trueConfidence({ numbers }: Calibration, phase: number, raw: number): number {
+  return mapped(numbers, phase, raw);
+}
+
+function mapped(numbers: Float32Array, phase: number, raw: number): number {
+  const at = phase * PER_PHASE + LEVELS.length;
+  const place = Math.min(Math.max(raw, 0), 1) * (KNOTS - 1);
+  const k = Math.min(KNOTS - 2, Math.floor(place));
+  const value = numbers[at + k]! + (place - k) * (numbers[at + k + 1]! - numbers[at + k]!);
+  return Math.min(Math.max(value, 0), 1);
+}
+
+/** The raw confidence that was mapped to that. */
+function unmapped(numbers: Float32Array, phase: number, confidence: number): number {
+  const at = phase * PER_PHASE + LEVELS.length;
+  let k = 0;
+  while (k < KNOTS - 2 && numbers[at + k + 1]! < confidence) k += 1;
+  const [from, to] = [numbers[at + k]!, numbers[at + k + 1]!];
+  return Math.min(Math.max((k + (confidence - from) / (to - from)) / (KNOTS - 1), 0), 1);
+}
+
+/**
+ * Holds what was in force at a few shares of the life of a race that has ended against the truth. What a forecast said
+ * is turned back into what it was before by the numbers of its own time: so many races may be under way at once, and
+ * none of them pushes further what has been set right since. O(checkpoints).
+ */
+export function learnCalibration(calibration: Calibration, race: FinishedRace): void {
+  const { started_at, duration_sec: sec } = race;
+  const served = race.checkpoints.filter(({ role, basis }) => role === 'served' && isCalibrated(basis));
+  if (served.length === 0) return;
+  const firstP50Sec = race.checkpoints[0]!.p50_sec;
+  const look = (atMs: number, share: number) => {
+    const inForce = served.findLast(({ issued_at }) => issued_at <= atMs);
+    if (inForce !== undefined) judge(calibration, inForce, firstP50Sec, sec, share);
+  };
+  look(started_at + SUBMISSION_GRACE_MS, 1);
+  for (const f of LOOKS) look(started_at + 1000 * f * sec, LIFE_SHARE);
+  rememberMoves(calibration, race.completed_at);
+}
+
+function judge({ numbers, since, past }: Calibration, checkpoint: Checkpoint, firstP50Sec: number, sec: number, share: number): void {
+  const phase = phaseOf(checkpoint.elapsed_sec, firstP50Sec);
+  // A look later at what was said at submission tells nothing new of it.
+  if (phase === 0 && share < 1) return;
+  const at = phase * PER_PHASE;
+  let memory = since.length - 1;
+  while (memory > 0 && since[memory]! > checkpoint.issued_at) memory -= 1;
+  const then = past[memory]!;
+  const cases = numbers[at + COUNT]!;
+  numbers[at + COUNT] = cases + share;
+  const levelRate = share * Math.max(LEVEL_RATE, 1 / (cases + LEVEL_CASES));
+  const u = levelOf(then, at, checkpoint, sec);
+  (phase === 0 ? LEVELS : LIFE_LEVELS).forEach((level, i) => {
+    const now = numbers[at + i]!;
+    // In steps of log odds: near 0 and 1 levels are told apart by ever less.
+    numbers[at + i] = now + levelRate * ((now * (1 - now)) / (level * (1 - level))) * (level - Number(u <= now));
+  });
+  order(numbers, at);
+  const raw = unmapped(then, phase, checkpoint.confidence);
+  const isHit = Math.abs(checkpoint.eta_sec - sec) <= 0.2 * sec;
+  const place = raw * (KNOTS - 1);
+  const k = Math.min(KNOTS - 2, Math.floor(place));
+  const error = Number(isHit) - mapped(numbers, phase, raw);
+  const knots = at + LEVELS.length;
+  moveKnot(numbers, at, k, share * (1 - (place - k)), error);
+  moveKnot(numbers, at, k + 1, share * (place - k), error);
+  for (let j = k - 1; j >= 0; j--) numbers[knots + j] = Math.min(numbers[knots + j]!, numbers[knots + j + 1]! - LEAST_RISE);
+  if (numbers[knots + k + 1]! < numbers[knots + k]! + LEAST_RISE) numbers[knots + k + 1] = numbers[knots + k]! + LEAST_RISE;
+  for (let j = k + 2; j < KNOTS; j++) numbers[knots + j] = Math.max(numbers[knots + j]!, numbers[knots + j - 1]! + LEAST_RISE);
+}
+
+function moveKnot(numbers: Float32Array, at: number, k: number, share: number, error: number): void {
+  const cases = at + COUNT + 1 + k;
+  numbers[at + LEVELS.length + k] = numbers[at + LEVELS.length + k]! + share * Math.max(KNOT_RATE, 1 / (numbers[cases]! + KNOT_CASES)) * error;
+  numbers[cases] = numbers[cases]! + share;
+}
+
+/** The raw level at which the truth lay. */
+function levelOf(then: Float32Array, at: number, { elapsed_sec, p10_sec, p50_sec, p90_sec }: Checkpoint, sec: number): number {
+  const [low, middle, high] = [then[at]!, then[at + 1]!, then[at + 2]!];
+  if (sec <= p10_sec) return low * between(elapsed_sec, p10_sec, sec);
+  if (sec <= p50_sec) return low + (middle - low) * between(p10_sec, p50_sec, sec);
+  if (sec <= p90_sec) return middle + (high - middle) * between(p50_sec, p90_sec, sec);
+  return 1 - (1 - high) * Math.min(1, Math.max(0, p90_sec - elapsed_sec) / (sec - elapsed_sec));
+}
+
+function between(from: number, to: number, x: number): number {
+  return to > from ? Math.min(Math.max((x - from) / (to - from), 0), 1) : 1;
+}
+
+function order(numbers: Float32Array, at: number): void {
+  numbers[at] = Math.min(Math.max(numbers[at]!, LEAST_LEVEL), 0.3);
+  numbers[at + 2] = Math.min(Math.max(numbers[at + 2]!, 0.7), 1 - LEAST_LEVEL);
+  numbers[at + 1] = Math.min(Math.max(numbers[at + 1]!, numbers[at]! + 0.05), numbers[at + 2]! - 0.05);
+}
+
+function rememberMoves({ numbers, since, past }: Calibration, nowMs: number): void {
+  const last = past.at(-1)!;
+  let most = 0;
+  for (let phase = 0; phase < PHASES; phase++) {
+    for (let i = 0; i < COUNT; i++) most = Math.max(most, Math.abs(numbers[phase * PER_PHASE + i]! - last[phase * PER_PHASE + i]!));
+  }
+  if (most < REMEMBERED_MOVE) return;
+  past.push(numbers.slice());
+  since.push(Math.max(since.at(-1)!, nowMs));
+  if (past.length > MEMORIES) {
+    past.shift();
+    since.shift();
+  }
+}
