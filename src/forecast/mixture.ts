@@ -134,7 +134,6 @@ export type Blend = { readonly distribution: Distribution; readonly titleRuns: n
 export function blend(mixture: Mixture, subject: Subject): Blend | null {
   if (mixture.taught === 0) return null;
   gather(mixture, subject);
-  // All that was learned may have been forgotten.
   if (gathered.experts === 0) return null;
   return { distribution: blended(mixture, weigh(mixture)), titleRuns: gathered.titleSize, kindRuns: gathered.maskSize };
 }
@@ -164,7 +163,8 @@ export function learnMixture(mixture: Mixture, subject: Subject, sec: number, ha
   const { traits } = mixture;
   for (const { key, value } of subject.metadata) if (value !== null) admitTrait(traits, key, mixture.taught);
   gather(mixture, subject);
-  if (mixture.taught > 0) {
+  // All that was learned may have been forgotten.
+  if (gathered.experts > 0) {
     const total = weigh(mixture);
     beforeIt?.(blended(mixture, total));
     judge(mixture, log, total);

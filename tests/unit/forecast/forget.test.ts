@@ -52,6 +52,14 @@ describe('forgetting a race', () => {
     expect(durations(model)).toEqual([300]);
   });
 
+  test('of all that was taught leaves a source that learns again as a new one would', () => {
+    const stages = [finishedStageOf('compile', 1_000_000, 1_010_000)];
+    const model = taught(finish('a', 50, { stages }), finish('b', 60, { stages }), forget('a'), forget('b'), finish('c', 70, { stages }), finish('d', 80, { stages }));
+    expect(durations(model)).toEqual([70, 80]);
+    expect(samples(model).every((log) => log > Math.log(1.01) ? log >= Math.fround(Math.log(70)) : true)).toBe(true);
+    expect(blend(model.mixture, { title: 'build', startedAtMs: 0, metadata: [] })).not.toBeNull();
+  });
+
   test('leaves no word of a title that only it had, and its forecasts are gone', () => {
     const stages = [finishedStageOf('compile', 1_000_000, 1_010_000)];
     const model = taught(finish('b', 50, { title: 'secret title', stages }), leg('c', 'secret title'), forget('b'), forget('c'));
