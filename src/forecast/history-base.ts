@@ -101,3 +101,8 @@ export function forgetBase(model: SourceModel, raceId: string): void {
   bases!.delete(raceId);
   if (spare.length < MOST_SPARE) spare.push(known.cumulative);
 }
+
+/** Lets go of all of them: what they rest on is not to be known any more. */
+export function forgetBases(model: SourceModel): void {
+  kept.delete(model);
+}

@@ -3,14 +3,16 @@ import { learnLastLeg, learnLeg } from './chains.ts';
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
 import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
 import { conditionOn, logSec, massBelow, quantile } from './distribution.ts';
+import { forgetRace } from './forget.ts';
 import { forgetBase } from './history-base.ts';
 import { blend, learnMixture, type Subject } from './mixture.ts';
-import { contextKey, createTitleModel, DURATION, LEG, LIMITS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
+import { contextKey, createTitleModel, DURATION, LEG, LIMITS, ORDINALS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { createClaims, learnClaims } from './producer-eta.ts';
 import { createCurve, learnCurve } from './progress-curve.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
 import { withScratch } from './scratch.ts';
 import { entryLog } from './stages.ts';
+import { legTag, noteTaught } from './taught-races.ts';
 import { judgeVoices } from './voices.ts';
 
 /** A stale start needs a day at least and this many times what nine of ten runs take. Chosen, not tuned. */
@@ -21,8 +23,6 @@ const STALE_SUPPORT = 5;
 const STALE_UNKNOWN_SEC = 180 * 86_400;
 /** So many suspects one after another (each started after the one before had ended) are a change, not stale starts. */
 const SUSPECTS_BELIEVED = 3;
-/** Ordinals stay exact in single precision. */
-const ORDINALS = 2 ** 24;
 /** A censored race teaches when this share of what was expected has ended sooner. Chosen, not tuned. */
 const CENSORED_IS_NEWS = 0.75;
 const TRACK_FORGETS = 0.1;
@@ -32,15 +32,16 @@ export const LEAST_PROGRESS = 10;
 /**
  * Folds one record of race-history into the model of its source, in place. Deterministic: depends on the model and
  * the record alone. Passed and failed races teach; canceled and abandoned ones only that the race would have
- * lasted longer, and corrections, empty durations and stale starts nothing. Rings hold no race ids, so forgetting
- * a race leaves nothing to remove. Cost of a finished race: O(stages log stages), 100 µs in the standard mix of the benchmarks.
+ * lasted longer, and corrections, empty durations and stale starts nothing. A race that is forgotten takes its
+ * samples with it. Cost of a finished race: O(stages log stages), 100 µs in the standard mix of the benchmarks; of
+ * forgetting one O(samples of the source).
  */
 export function learn(model: SourceModel, record: HistoryRecord): void {
   switch (record.kind) {
     case 'FinishedRace': return withScratch(() => learnRace(model, record.value));
     case 'StageFacts': return learnLegs(model, record.value);
     case 'ModelSwap': return learnSwap(model, record.value);
-    case 'Forget': return;
+    case 'Forget': return forgetRace(model, record.value.race_id);
   }
 }
 
@@ -54,7 +55,8 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
     model.stale += 1;
     return;
   }
-  const row = [sec, outcome === 'failed' ? 1 : 0];
+  noteTaught(model.races, race.race_id);
+  const row = [sec, outcome === 'failed' ? 1 : 0, model.taught % ORDINALS];
   learnTrack(known, race);
   learnCalibration(model.calibration, race);
   if (race.progress_points.length > 0) learnCurve(touch(model.curves, title, LIMITS.curves, createCurve), race.progress_points, race.started_at, race.completed_at);
@@ -85,7 +87,9 @@ function learnCensored(model: SourceModel, race: FinishedRace): void {
   const subject = subjectOf(race);
   const expected = blend(model.mixture, subject)?.distribution;
   if (expected === undefined || massBelow(expected, sec) < CENSORED_IS_NEWS) return;
+  noteTaught(model.races, race.race_id);
   learnMixture(model.mixture, subject, quantile(conditionOn(expected, sec), 0.5), false);
+  model.taught += 1;
 }
 
 /** Keys in order of their names: a map has none. */
@@ -170,7 +174,7 @@ function learnLegs(model: SourceModel, { facts }: StageFacts): void {
     const sec = (fact.completed_at - fact.started_at) / 1000;
     if (!(sec >= 0) || !(fact.elapsed_sec >= 0)) continue;
     const key = contextKey(fact.title, stageKey({ name: fact.stage, occurrence: fact.occurrence }));
-    pushRow(touch(model.legs, key, LIMITS.legs, () => createRing(LEG.width, LIMITS.legSamples)), [sec, fact.elapsed_sec]);
+    pushRow(touch(model.legs, key, LIMITS.legs, () => createRing(LEG.width, LIMITS.legSamples)), [sec, fact.elapsed_sec, legTag(fact.race_id)]);
   }
 }
 

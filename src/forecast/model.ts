@@ -6,16 +6,20 @@ import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-colu
 import { CLAIM_NUMBERS, type Claims } from './producer-eta.ts';
 import { CURVE_NUMBERS, type ProgressCurve } from './progress-curve.ts';
 import { createRing, type Ring } from './ring.ts';
+import { createTaughtRaces, taughtColumn, taughtRacesOf, type TaughtRaces } from './taught-races.ts';
 
-/** Columns of the rings of a model. Seconds, but for the ordinal. */
-export const DURATION = { sec: 0, failed: 1, width: 2 } as const;
+/** Columns of the rings of a model. Seconds, but for the ordinal (how many races had taught the source before) and flags. */
+export const DURATION = { sec: 0, failed: 1, ordinal: 2, width: 3 } as const;
 /**
  * One visit of a state: which race it was (its ordinal in the source), how old the race was then (stages.ts has the log
  * of it), and as logarithms how long it stayed in the state, what remained, and what total was expected of it at submission.
  */
 export const VISIT = { ordinal: 0, entrySec: 1, entryLog: 2, sojournLog: 3, remainingLog: 4, expectedLog: 5, width: 6 } as const;
-/** One stage: its own length, the age of its race at its end. */
-export const LEG = { sec: 0, endSec: 1, width: 2 } as const;
+/** One stage: its own length, the age of its race at its end, and which race that is (24 bits of a hash of its id). */
+export const LEG = { sec: 0, endSec: 1, race: 2, width: 3 } as const;
+
+/** Ordinals stay exact in single precision. */
+export const ORDINALS = 2 ** 24;
 
 /** Limits that, with those of the mixture (some 12 MB), bound a model to about 30 MB, whatever a source does. The least recently taught goes first. */
 export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, chains: 4_000, legs: 4_000, curves: 1_000, claims: 1_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50, finishes: 20 } as const;
@@ -55,6 +59,8 @@ export type SourceModel = {
   versions: { shadow: string | null; canary: string | null; active: string | null; canaryShare: number };
   /** The newest 20 races that taught, oldest first: who learns from whom. */
   readonly finishes: Finish[];
+  /** Which races those were that taught, so that they can be forgotten. */
+  readonly races: TaughtRaces;
   readonly durations: Ring;
   readonly titles: Map<string, TitleModel>;
   /** What is forecast from at submission. */
@@ -76,7 +82,7 @@ export type SourceModel = {
 
 export function createSourceModel(source: string): SourceModel {
   return {
-    source, taught: 0, stale: 0, finishes: [],
+    source, taught: 0, stale: 0, finishes: [], races: createTaughtRaces(),
     versions: { shadow: null, canary: null, active: null, canaryShare: 0 },
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
     titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), curves: new Map(), claims: new Map(), calibration: createCalibration(),
@@ -107,7 +113,7 @@ export function touch<V>(map: Map<string, V>, key: string, limit: number, create
   return value;
 }
 
-const FORMAT = 4;
+const FORMAT = 5;
 
 /**
  * A model as bytes: a header in JSON, the rows of every ring as 32-bit floats, the columns of the mixture; little
@@ -116,7 +122,10 @@ const FORMAT = 4;
 export function encodeModel(model: SourceModel): Uint8Array {
   const mixture = storeMixture(model.mixture);
   const calibration = storeCalibration(model.calibration);
-  const columns = [...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...model.curves.values(), ...model.claims.values(), ...calibration.columns, ...mixture.columns];
+  const columns = [
+    ...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...model.curves.values(), ...model.claims.values(), ...calibration.columns, ...mixture.columns,
+    taughtColumn(model.races),
+  ];
   const rings: Ring[] = [model.durations];
   const put = (ring: Ring) => {
     rings.push(ring);
@@ -132,6 +141,7 @@ export function encodeModel(model: SourceModel): Uint8Array {
     chains: Array.from(model.chains, ([key, { next }]) => [key, next]),
     curves: [...model.curves.keys()], claims: [...model.claims.keys()],
     calibration: calibration.since, mixture: mixture.header,
+    races: model.races.size,
   }));
   const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
   const bytes = new Uint8Array(4 + header.length + cells * 4 + columns.reduce((sum, { byteLength }) => sum + byteLength, 0));
@@ -161,6 +171,7 @@ type Header = {
   claims: string[];
   calibration: number[];
   mixture: MixtureHeader;
+  races: number;
 };
 
 /** @throws when the bytes are not a whole model of this format. */
@@ -204,6 +215,7 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   for (const key of header.claims) model.claims.set(key, new Float64Array(takeBytes(8 * CLAIM_NUMBERS)));
   model.calibration = restoreCalibration(header.calibration, takeBytes);
   model.mixture = restoreMixture(header.mixture, takeBytes);
+  Object.assign(model.races, taughtRacesOf(new Int32Array(takeBytes(4 * header.races))));
   assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);
   return model;
 }
