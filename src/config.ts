@@ -1,6 +1,6 @@
 import type { RoleName } from '../topology/topology.ts';
-import { AppError } from './errors.ts';
-
+import { readFileSync } from 'node:fs';
+import { AppError, messageOf } from './errors.ts';
 
 export const roleNames: readonly RoleName[] = ['pipeline', 'historian', 'gateway'];
 
@@ -21,6 +21,7 @@ export const settings = {
   RACELINE_TOKENS_FILE: { default: '', help: 'File of tokens that the gateway asks for, one a line: scopes (read, write, admin), SHA-256, name; empty = open to everybody' },
   RACELINE_TOKEN_FILE: { default: '', help: 'File with the token that the command line sends to the gateway; empty = none' },
   RACELINE_MAX_CONNECTIONS: { default: '12000', help: 'WebSocket and event-stream clients at once, 1..1000000' },
+  RACELINE_MAX_HTTP_CONNECTIONS: { default: '4096', help: 'Other HTTP connections at once, 1..1000000; beyond them 503' },
   RACELINE_MAX_SOURCE_LABELS: { default: '50', help: 'Sources that get a Prometheus label of their own, 0..1000; the rest is "other"' },
   KAFKA_BROKERS: { default: '', help: 'Comma-separated host:port; empty = the embedded log' },
   KAFKA_TLS: { default: 'false', help: 'true = TLS to the brokers' },
@@ -30,16 +31,19 @@ export const settings = {
   KAFKA_SASL_MECHANISM: { default: '', help: 'plain, scram-sha-256, scram-sha-512; empty = none' },
   KAFKA_SASL_USERNAME: { default: '', help: 'SASL user' },
   KAFKA_SASL_PASSWORD: { default: '', help: 'SASL password', secret: true },
+  KAFKA_SASL_PASSWORD_FILE: { default: '', help: 'File with the SASL password, instead of the above' },
   KAFKA_PARTITIONS: { default: '24', help: 'Partitions of the topics keyed by race_id when they are created on Kafka, 1..1000' },
   KAFKA_REPLICATION: { default: '0', help: 'Replication factor of created topics, 0..10; 0 = 3 where there are three brokers, else 1' },
   KAFKA_SESSION_TIMEOUT_SEC: { default: '10', help: 'Seconds after which the partitions of a killed or stuck instance are given to others, 6..300' },
   SCHEMA_REGISTRY_URL: { default: '', help: 'Confluent-compatible registry; empty = the ids checked in under schemas/avro', secretUrl: true },
   SCHEMA_REGISTRY_USERNAME: { default: '', help: 'Registry user' },
   SCHEMA_REGISTRY_PASSWORD: { default: '', help: 'Registry password', secret: true },
+  SCHEMA_REGISTRY_PASSWORD_FILE: { default: '', help: 'File with the registry password, instead of the above' },
   CLICKHOUSE_URL: { default: '', help: 'http(s)://host:8123; empty = embedded chDB', secretUrl: true },
   CLICKHOUSE_DATABASE: { default: 'raceline', help: 'Database of the tables' },
   CLICKHOUSE_USERNAME: { default: 'default', help: 'ClickHouse user' },
   CLICKHOUSE_PASSWORD: { default: '', help: 'ClickHouse password', secret: true },
+  CLICKHOUSE_PASSWORD_FILE: { default: '', help: 'File with the ClickHouse password, instead of the above' },
 } as const satisfies Record<string, Setting>;
 
 /** `secret`: never printed. `secretUrl`: a user and password may stand in it, which are not printed. */
@@ -64,6 +68,7 @@ export type Config = {
   /** null = the gateway asks for no token. */
   readonly tokensFile: string | null;
   readonly maxConnections: number;
+  readonly maxHttpConnections: number;
   /** null = the embedded log. */
   readonly kafka: KafkaConfig | null;
   /** null = the embedded registry. */
@@ -88,7 +93,9 @@ export type ClickHouseConfig = {
   readonly password: string;
 };
 
-/** Reads all settings. Throws `config_invalid` with the value and the range. */
+type PasswordName = 'KAFKA_SASL_PASSWORD' | 'SCHEMA_REGISTRY_PASSWORD' | 'CLICKHOUSE_PASSWORD';
+
+/** Reads all settings, and the files that passwords are in. Throws `config_invalid` with the value and the range. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const text = (name: SettingName): string => {
     const value = env[name];
@@ -104,6 +111,17 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     const found = allowed.find((option) => option === value);
     if (found === undefined) throw invalid(name, value, `one of ${allowed.join(', ')}`);
     return found;
+  };
+  const password = (name: PasswordName): string => {
+    const path = text(`${name}_FILE`);
+    if (path === '') return text(name);
+    if (text(name) !== '') throw new AppError('config_invalid', `Cannot start: ${name} and ${name}_FILE are both given`);
+    try {
+      // Editors and `echo` end a file with a line break.
+      return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    } catch (error) {
+      throw new AppError('config_invalid', `Cannot start: ${name}_FILE must be a readable file, got "${path}": ${messageOf(error)}`, { cause: error });
+    }
   };
   const database = text('CLICKHOUSE_DATABASE');
   if (!/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(database)) throw invalid('CLICKHOUSE_DATABASE', database, 'a plain identifier of up to 63 characters');
@@ -123,6 +141,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     allowedHosts: list(text('RACELINE_ALLOWED_HOSTS')),
     tokensFile: text('RACELINE_TOKENS_FILE') === '' ? null : text('RACELINE_TOKENS_FILE'),
     maxConnections: whole('RACELINE_MAX_CONNECTIONS', 1, 1_000_000),
+    maxHttpConnections: whole('RACELINE_MAX_HTTP_CONNECTIONS', 1, 1_000_000),
     kafka: text('KAFKA_BROKERS') === '' ? null : {
       brokers: list(text('KAFKA_BROKERS')),
       tls: oneOf('KAFKA_TLS', ['true', 'false']) === 'false' ? null
@@ -130,7 +149,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       sasl: text('KAFKA_SASL_MECHANISM') === '' ? null : {
         mechanism: oneOf('KAFKA_SASL_MECHANISM', ['plain', 'scram-sha-256', 'scram-sha-512']),
         username: text('KAFKA_SASL_USERNAME'),
-        password: text('KAFKA_SASL_PASSWORD'),
+        password: password('KAFKA_SASL_PASSWORD'),
       },
       partitions: whole('KAFKA_PARTITIONS', 1, 1_000),
       replication: whole('KAFKA_REPLICATION', 0, 10),
@@ -139,13 +158,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     registry: text('SCHEMA_REGISTRY_URL') === '' ? null : {
       url: readUrl('SCHEMA_REGISTRY_URL', text('SCHEMA_REGISTRY_URL')),
       username: text('SCHEMA_REGISTRY_USERNAME'),
-      password: text('SCHEMA_REGISTRY_PASSWORD'),
+      password: password('SCHEMA_REGISTRY_PASSWORD'),
     },
     clickhouse: {
       url: text('CLICKHOUSE_URL') === '' ? null : readUrl('CLICKHOUSE_URL', text('CLICKHOUSE_URL')),
       database,
       username: text('CLICKHOUSE_USERNAME'),
-      password: text('CLICKHOUSE_PASSWORD'),
+      password: password('CLICKHOUSE_PASSWORD'),
     },
   };
 }

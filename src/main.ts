@@ -90,7 +90,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
         examine: () => examine(patientOf(config, { log, codec, history: history ?? historyFailure(readiness) })),
         hooks: metrics.gatewayHooks,
         options: {
-          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections,
+          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections, maxHttpConnections: config.maxHttpConnections,
           ...(config.tokensFile === null ? {} : { tokens: openTokens({ path: config.tokensFile, clock: systemClock, logger }) }),
         },
       });

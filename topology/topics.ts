@@ -27,7 +27,7 @@ const DAY_MS = 24 * HOUR_MS;
 export const topics: readonly TopicSpec[] = [
   {
     name: 'race-updates', key: 'race_id', value: 'RaceUpdate, null = forget', schema: 'race-update', partitions: 'races',
-    cleanup: 'delete', retentionMs: 7 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'producers, gateway, pipeline (reroutes)', readBy: 'pipeline',
+    cleanup: 'delete', retentionMs: 7 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'producers, gateway, pipeline (reroutes, give-ups)', readBy: 'pipeline',
   },
   {
     name: 'telemetry', key: 'race_id', value: 'TelemetryPoint', schema: 'telemetry-point', partitions: 'races',

@@ -55,6 +55,7 @@ export const topology: readonly Node[] = [
   { kind: 'sink', role: 'pipeline', name: 'revisions', parents: ['revise-etas'], topic: 'eta-updates' },
   { kind: 'sink', role: 'pipeline', name: 'history', parents: ['record-history'], topic: 'race-history' },
   { kind: 'sink', role: 'pipeline', name: 'refused', parents: ['decode-updates', 'normalize-updates', 'fold-races'], topic: 'dead-letters' },
+  { kind: 'sink', role: 'pipeline', name: 'give-ups', parents: ['wake-races'], topic: 'race-updates' },
   { kind: 'sink', role: 'pipeline', name: 'reroutes', parents: ['decode-updates'], topic: 'race-updates' },
 
   { kind: 'source', role: 'pipeline', name: 'race-history', topic: 'race-history', reads: 'all' },

@@ -5,7 +5,7 @@ import type { RaceStateName } from '../race/update.ts';
 /** What the last revision said of a race: an EtaUpdate without what the race itself says. */
 export type EtaView = Omit<
   EtaUpdate,
-  'race_id' | 'source' | 'title' | 'state' | 'attempt' | 'queued_at' | 'started_at' | 'completed_at' | 'deadline_at' | 'metadata' | 'deeplink'
+  'race_id' | 'source' | 'title' | 'state' | 'attempt' | 'first_offset' | 'queued_at' | 'started_at' | 'completed_at' | 'deadline_at' | 'metadata' | 'deeplink'
 >;
 
 /** A race as a screen needs it. Instants are epoch ms, durations seconds. */

@@ -1,64 +1,91 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import process from 'node:process';
 import { finished } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { Command } from 'commander';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
+import { createScoreSheet, type ScoreSheet } from '../forecast/score.ts';
+import { AppError } from '../errors.ts';
 import { wholeNumber } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { countUpdates, readRecording, updatesOf } from './recording.ts';
+import { predictionColumns, predictionLine, readScoredRaces, scoredRevision } from './score-files.ts';
+import { printScore, scoreOptionsOf, withScoreOptions, type ScoreArguments } from './score-report.ts';
 import { loadServices } from './services.ts';
 
-const COLUMNS = ['race_id', 'issued_at', 'p10_sec', 'p50_sec', 'p90_sec', 'eta_sec', 'basis', 'reason', 'confidence', 'display_finish_at'] as const;
 const FINISHED_TTL_MS = 86_400_000;
 
-type BacktestArguments = { races: string; stages?: string; progress?: string; out: string; limit?: number };
+type BacktestArguments = ScoreArguments & { races: string; stages?: string; progress?: string; out?: string; limit?: number; score?: boolean; hold: boolean };
 
 export function backtestCommand(context: CliContext): Command {
-  return new Command('backtest')
-    .description('Run the whole graph over a recording in event time and write every revision it would have published')
+  return withScoreOptions(new Command('backtest')
+    .description('Run the whole graph over a recording in event time: write every revision it would have published, score them')
     .requiredOption('--races <file>', 'races.csv or races.csv.gz')
     .option('--stages <file>', 'stages.csv or stages.csv.gz')
     .option('--progress <file>', 'progress.csv or progress.csv.gz')
-    .requiredOption('--out <file>', 'Where to write predictions.csv (.gz to compress)')
+    .option('--out <file>', 'Where to write predictions.csv (.gz to compress)')
     .option('--limit <n>', 'Only the first n races', wholeNumber(1, 100_000_000))
-    .addHelpText('after', `\nColumns: ${COLUMNS.join(', ')}. Durations are totals in seconds from started_at.`)
+    .option('--no-hold', 'Publish every forecast and display it as it is: shows what holding still costs')
+    .option('--score', 'Score the revisions against what really happened; the options below are for it'))
+    .addHelpText('after', `\nColumns: ${predictionColumns.join(', ')}. Durations are totals in seconds from started_at.`)
     .action((options: BacktestArguments) => backtest(context, options));
 }
 
 async function backtest(context: CliContext, options: BacktestArguments): Promise<void> {
+  if (options.out === undefined && options.score !== true) throw new AppError('invalid_request', 'Nothing to do: give --out to write revisions, --score to score them, or both');
   const { runBacktest } = await import('../runtime/backtest.ts');
   const { embeddedCodec } = await loadServices();
   const codec = embeddedCodec();
   await codec.register();
   const recording = await readRecording(options);
   const total = countUpdates(recording, { withHindsight: false });
-  const file = createWriteStream(options.out);
-  const out = options.out.endsWith('.gz') ? createGzip() : file;
-  if (out !== file) out.pipe(file);
-  out.write(`${COLUMNS.join(',')}\n`);
+  const sheet = options.score === true ? createScoreSheet(await readScoredRaces(options.races, options.limit), scoreOptionsOf(options)) : null;
+  const out = options.out === undefined ? null : openOutput(options.out);
+  const isTty = context.err.isTTY === true;
   const startedAt = performance.now();
-  const totals = runBacktest({
-    updates: updatesOf(recording, { withHindsight: false }), codec, finishedTtlMs: FINISHED_TTL_MS,
-    onRevision: (eta) => out.write(rowOf(eta)),
+  const cpuBefore = process.cpuUsage();
+  const totals = await runBacktest({
+    updates: updatesOf(recording, { withHindsight: false }), codec, finishedTtlMs: FINISHED_TTL_MS, hold: options.hold,
+    onRevision: (eta) => {
+      out?.write(predictionLine(eta));
+      if (sheet !== null) addTo(sheet, eta, options);
+    },
     onProgress: (done) => {
-      if (context.err.isTTY === true) context.err.write(`\r${done}/${total} updates`);
+      if (isTty) context.err.write(`\r${done}/${total} updates`);
+      return out?.drained();
     },
   });
-  out.end();
-  await finished(file);
+  await out?.close();
   const sec = (performance.now() - startedAt) / 1_000;
-  context.err.write(`${context.err.isTTY === true ? '\r' : ''}${recording.races.length} races, ${totals.updates} updates (${totals.rejected} rejected), ${totals.revisions} revisions in ${sec.toFixed(1)} s\n`);
+  const cpu = process.cpuUsage(cpuBefore);
+  context.err.write(`${isTty ? '\r' : ''}${recording.races.length} races, ${totals.updates} updates (${totals.rejected} rejected), ${totals.revisions} revisions in ${sec.toFixed(1)} s (${((cpu.user + cpu.system) / 1e6).toFixed(1)} s of CPU)\n`);
+  if (sheet !== null) printScore(context, sheet.result(), options.json === true);
 }
 
-function rowOf(eta: EtaUpdate): string {
-  const number = (value: number | null): string => (value === null ? '' : String(Math.round(value * 1_000) / 1_000));
-  const instant = (atMs: number | null): string => (atMs === null ? '' : new Date(atMs).toISOString());
-  return `${[
-    quoted(eta.race_id), instant(eta.issued_at), number(eta.p10_sec), number(eta.p50_sec), number(eta.p90_sec), number(eta.eta_sec),
-    eta.basis, eta.reason, number(eta.confidence), instant(eta.display.finish_at),
-  ].join(',')}\n`;
+function addTo(sheet: ScoreSheet, eta: EtaUpdate, { point = 'eta_sec' }: ScoreArguments): void {
+  const startedAtSec = sheet.startOf(eta.race_id);
+  const revision = startedAtSec === undefined ? null : scoredRevision(eta, startedAtSec, point);
+  if (revision !== null) sheet.add(eta.race_id, revision);
 }
 
-function quoted(text: string): string {
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+type Lines = { write(line: string): void; drained(): Promise<unknown> | undefined; close(): Promise<void> };
+
+/** A file with the header of predictions.csv, gzipped when its name ends in .gz. */
+function openOutput(path: string): Lines {
+  const file = createWriteStream(path);
+  const out = path.endsWith('.gz') ? createGzip() : file;
+  if (out !== file) out.pipe(file);
+  const done = finished(file);
+  // Reported by close(): a full disk must not be an unhandled rejection in the middle.
+  done.catch(() => undefined);
+  out.write(`${predictionColumns.join(',')}\n`);
+  return {
+    write: (line) => { out.write(line); },
+    drained: () => (out.writableNeedDrain ? Promise.race([once(out, 'drain'), done]) : undefined),
+    async close() {
+      out.end();
+      await done;
+    },
+  };
 }

@@ -1,12 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AppError, messageOf } from '../errors.ts';
+import { accuracyCommand } from './accuracy.ts';
 import { backtestCommand } from './backtest.ts';
+import { clusterCommand } from './cluster.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
+import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { journeyCommand } from './journey.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
+import { scoreCommand } from './score.ts';
 import { sqlCommand } from './sql.ts';
 import { tokenCommand } from './token.ts';
 import { topologyCommand } from './topology.ts';
@@ -19,8 +24,13 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   upCommand,
   runCommand,
   watchCommand,
+  demoCommand,
   replayCommand,
   backtestCommand,
+  scoreCommand,
+  accuracyCommand,
+  clusterCommand,
+  journeyCommand,
   sqlCommand,
   deadLettersCommand,
   doctorCommand,

@@ -219,9 +219,11 @@ function progressFields(row: RecordedProgress): Pick<RaceUpdate, 'progress' | 'e
   return { progress: null, event: { type: row.event, at: row.atMs, data: Object.keys(data).length === 0 ? null : JSON.stringify(data) } };
 }
 
-type Row = Readonly<Record<string, string>>;
+/** A row of a CSV file by its header. */
+export type Row = Readonly<Record<string, string>>;
 
-async function readRows(path: string, columns: readonly string[], onRow: (row: Row) => void): Promise<void> {
+/** Streams a CSV file (gunzipped when it ends in .gz), a row at a time. Rejects with `not_found` (no such file) and `invalid_request` (no CSV, a column missing). */
+export async function readRows(path: string, columns: readonly string[], onRow: (row: Row) => void): Promise<void> {
   const parser = parse({
     bom: true,
     columns: (header: string[]) => {
@@ -306,7 +308,8 @@ function readInstant(text: string | undefined): number | null {
   return Number.isNaN(atMs) ? null : atMs;
 }
 
-function readMetadata(text: string | undefined): Record<string, string> | null {
+/** Metadata of a row: JSON, values as text, nulls left out; null where it is no JSON object. */
+export function readMetadata(text: string | undefined): Record<string, string> | null {
   if (text === undefined || text === '') return {};
   try {
     const value: unknown = JSON.parse(text);

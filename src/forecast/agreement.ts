@@ -1,33 +1,75 @@
 import type { Change } from '../race/change.ts';
 import type { Published, RaceState } from '../race/state.ts';
 import { LEAST_PROGRESS } from './learn.ts';
+import type { SourceModel } from './model.ts';
+import { STAGE_REASONS } from './revise.ts';
+import { placeOf } from './stages.ts';
+import { usualTotalSec } from './voices.ts';
 
-/** Share of what a finish may move unsaid: a report this near to the published finish cannot move the forecast beyond it. */
+/** Share of what a finish may move unsaid: what is this near to the published finish cannot move the forecast beyond it. */
 const AGREES = 0.5;
 const LEAST_TOLERANCE_SEC = 5;
 const TOLERANCE_OF_REMAINING = 0.05;
-/** Half an interquartile range, from the distance of P10 and P90 (a Laplace distribution's is 4.6 times as wide). */
+/** Half an interquartile range, from the distance of P10 and P90 (a Laplace distribution's is 4.6 times as wide); and more than half of most. */
 const TOLERANCE_OF_SPREAD = 0.2;
+const MOST_OF_SPREAD = 0.3;
+
+type Cause = Pick<Change, 'reason' | 'significant'>;
 
 /**
- * True if a progress report says what was published already, so that a forecast could only repeat it: the finish is
- * ahead, is shown without reserve, and the reported progress leads to it (or says nothing yet, and the race is younger
- * than nearly all of its kind when they ended). False whenever there is doubt. O(1), far below a microsecond, against
- * some fifty of a forecast.
+ * True if what happened says what was published already, so that a forecast could only repeat it: a progress report that
+ * leads to the published finish (or says nothing yet, and the race is younger than nearly all of its kind when they
+ * ended); a stage that began or ended when it does in races that take as long; a look at a race whose last report still
+ * leads there. The finish must be ahead and shown without reserve, or being corrected and too far off to hold still. False
+ * whenever there is doubt. O(stages), for a stage that has begun or ended O(1) more, without a distribution.
  */
-export function repeatsPublished(race: RaceState, change: Pick<Change, 'reason' | 'significant'>, asOfMs: number): boolean {
+export function repeatsPublished(model: SourceModel | undefined, race: RaceState, change: Cause, asOfMs: number): boolean {
   const { published, started_at, display } = race;
-  if (change.reason !== 'progress' || change.significant || published === null || started_at === null) return false;
-  if ((display.state !== 'stable' && display.state !== 'correcting') || display.finish_at === null || display.finish_at <= asOfMs) return false;
+  if (published === null || started_at === null || race.state !== 'running' || display.finish_at === null || display.finish_at <= asOfMs) return false;
   const ageSec = (asOfMs - started_at) / 1000;
-  // A correction that is shown in steps is not over yet.
-  if (display.state === 'correcting' && Math.abs(display.finish_at - started_at - 1000 * published.eta_sec) > 1000 * AGREES * toleranceSec(published, published.eta_sec - ageSec)) return false;
-  const report = race.progress_points.at(-1);
-  if (report === undefined || report.progress < LEAST_PROGRESS) return ageSec < published.p10_sec;
-  const totalSec = (report.at - started_at) / 10 / report.progress;
-  return Math.abs(totalSec - published.eta_sec) <= AGREES * toleranceSec(published, published.eta_sec - ageSec);
+  if (!isShownStill(race, published, started_at, ageSec)) return false;
+  const isYoung = ageSec < published.p10_sec;
+  const reportedSec = reportedTotalSec(race, started_at);
+  if (!change.significant && change.reason === 'progress') return reportedSec === null ? isYoung : isNear(reportedSec, published, toleranceSec(published, ageSec));
+  const nearSec = leastToleranceSec(published, ageSec);
+  if (!isYoung || (reportedSec !== null && !isNear(reportedSec, published, nearSec))) return false;
+  const restsOnReports = reportedSec !== null && published.basis === 'progress';
+  if (change.significant) return STAGE_REASONS.has(change.reason) && (restsOnReports || isUsual(model, race, published, asOfMs, nearSec));
+  // Only those: a stage that takes long says so by nothing but the time.
+  return change.reason === 'rate_change' && restsOnReports;
 }
 
-function toleranceSec({ p10_sec, p90_sec }: Published, remainingSec: number): number {
-  return Math.max(LEAST_TOLERANCE_SEC, TOLERANCE_OF_REMAINING * remainingSec, TOLERANCE_OF_SPREAD * (p90_sec - p10_sec));
+/** A finish that is held, or one being corrected by so much that saying the same again would not make it so. */
+function isShownStill({ display }: RaceState, published: Published, startedAtMs: number, ageSec: number): boolean {
+  if (display.state === 'stable') return true;
+  const awaySec = Math.abs((startedAtMs - display.finish_at!) / 1000 + published.eta_sec);
+  // It stays correcting until the next revision: it may be there already.
+  return display.state === 'correcting' && (awaySec <= AGREES * leastToleranceSec(published, ageSec) || awaySec > Math.max(leastToleranceSec(published, ageSec), MOST_OF_SPREAD * (published.p90_sec - published.p10_sec)));
+}
+
+/** The total to which the last report leads; null = none says anything yet. */
+function reportedTotalSec({ progress_points }: RaceState, startedAtMs: number): number | null {
+  const report = progress_points.at(-1);
+  return report === undefined || report.progress < LEAST_PROGRESS ? null : (report.at - startedAtMs) / 10 / report.progress;
+}
+
+/** What earlier races took that came into this state at such an age; what was said with the stage changes what can be known. */
+function isUsual(model: SourceModel | undefined, race: RaceState, published: Published, asOfMs: number, toleranceSec: number): boolean {
+  const { plan, eta, deadline } = race.field_at;
+  if (model === undefined || plan === asOfMs || eta === asOfMs || deadline === asOfMs) return false;
+  const totalSec = usualTotalSec(model, race.title, placeOf(race, race.started_at!, asOfMs));
+  return totalSec !== null && isNear(totalSec, published, toleranceSec);
+}
+
+function isNear(totalSec: number, { eta_sec }: Published, toleranceSec: number): boolean {
+  return Math.abs(totalSec - eta_sec) <= AGREES * toleranceSec;
+}
+
+/** What a stage, or a look, may move unsaid. */
+function leastToleranceSec({ eta_sec }: Published, ageSec: number): number {
+  return Math.max(LEAST_TOLERANCE_SEC, TOLERANCE_OF_REMAINING * (eta_sec - ageSec));
+}
+
+function toleranceSec(published: Published, ageSec: number): number {
+  return Math.max(leastToleranceSec(published, ageSec), TOLERANCE_OF_SPREAD * (published.p90_sec - published.p10_sec));
 }

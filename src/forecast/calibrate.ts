@@ -1,6 +1,7 @@
 import type { Basis, Checkpoint } from '../race/state.ts';
 import type { Distribution } from './distribution.ts';
 import type { FinishedRace } from './history-record.ts';
+import { room } from './scratch.ts';
 
 /** Phases of a life, by age over the first forecast's median: submission, then up to these. */
 const PHASE_ENDS = [0.3, 0.7, 1.3];
@@ -88,13 +89,13 @@ export function calibrated({ numbers }: Calibration, phase: number, distribution
   const at = phase * PER_PHASE;
   const [low, middle, high] = [numbers[at]!, numbers[at + 1]!, numbers[at + 2]!];
   const { cumulative } = distribution;
-  const set = new Float64Array(cumulative.length);
+  const set = room(cumulative.length);
   const slopes = [0.1 / low, 0.4 / (middle - low), 0.4 / (high - middle), 0.1 / (1 - high)];
   for (let i = 0; i < set.length; i++) {
     const u = cumulative[i]!;
     set[i] = u < middle ? (u < low ? u * slopes[0]! : 0.1 + (u - low) * slopes[1]!) : u < high ? 0.5 + (u - middle) * slopes[2]! : 1 - (1 - u) * slopes[3]!;
   }
-  return { knots: distribution.knots, cumulative: set, overdue: distribution.overdue };
+  return { ...distribution, cumulative: set };
 }
 
 /** What a raw confidence is worth. O(1). */

@@ -1,5 +1,5 @@
 import { stageKey } from './course.ts';
-import { distributionOf, type Distribution } from './distribution.ts';
+import { isSpent, kernelBelow, distributionOf, logSec, tailMass, type Distribution } from './distribution.ts';
 import type { FinishedRace, StageFact } from './history-record.ts';
 import { contextKey, LIMITS, touch, type SourceModel } from './model.ts';
 
@@ -22,6 +22,7 @@ const LEAST_SPREAD = 0.01;
 const END = '';
 const BELL = [-2, -1.2, -0.5, 0, 0.5, 1.2, 2];
 const BELL_WEIGHTS = BELL.map((z) => Math.exp(-0.5 * z * z));
+const BELL_WEIGHT = BELL_WEIGHTS.reduce((a, b) => a + b, 0);
 
 /** From the end of one stage to that of the next: which is next, and how long that takes. */
 export type Link = {
@@ -138,8 +139,8 @@ const DISTANCE = /(\d{1,6}(?:\.\d{1,6})?)\s?(km|mi)(?:#\d+)?$/i;
 const KM_OF_MILE = 1.609344;
 
 /** How far a race goes, in kilometres, by its metadata (`distance_km`); null = not said. */
-export function distanceKm(metadata: Iterable<readonly [key: string, value: string | null]>): number | null {
-  for (const [key, value] of metadata) if (key === 'distance_km' && Number(value) > 0) return Number(value);
+export function distanceKm(metadata: readonly { readonly key: string; readonly value: string | null }[]): number | null {
+  for (const { key, value } of metadata) if (key === 'distance_km' && Number(value) > 0) return Number(value);
   return null;
 }
 
@@ -155,11 +156,11 @@ function byPace({ stage, elapsedSec }: Mark, totalKm: number | null): number | n
   return elapsedSec * ((totalKm / km) ** FATIGUE - 1);
 }
 
-/**
- * The total by chaining the legs ahead, and from where they are unknown by the pace so far; null = neither is known.
- * `count` = races behind the least known link.
- */
-export function chainForecast({ chains }: SourceModel, title: string, from: Mark, totalKm: number | null): { distribution: Distribution; count: number } | null {
+/** What remains after a mark, in seconds (> 0), with its spread in log; `count` = races behind the least known link. */
+export type Chained = { readonly from: Mark; readonly remainingSec: number; readonly spread: number; readonly count: number };
+
+/** What remains by chaining the legs ahead, and from where they are unknown by the pace so far; null = neither is known. */
+export function chainForecast({ chains }: SourceModel, title: string, from: Mark, totalKm: number | null): Chained | null {
   let mark = from;
   let variance = 0;
   let count = Infinity;
@@ -179,10 +180,27 @@ export function chainForecast({ chains }: SourceModel, title: string, from: Mark
   return null;
 }
 
-function around({ elapsedSec }: Mark, remainingSec: number, variance: number, count: number): { distribution: Distribution; count: number } | null {
-  if (!(remainingSec > 0)) return null;
-  const spread = Math.max(LEAST_SPREAD, (SHARED * Math.sqrt(variance)) / remainingSec);
-  return { distribution: distributionOf(BELL.map((z) => elapsedSec + remainingSec * Math.exp(z * spread)), BELL_WEIGHTS), count };
+function around(from: Mark, remainingSec: number, variance: number, count: number): Chained | null {
+  return remainingSec > 0 ? { from, remainingSec, spread: Math.max(LEAST_SPREAD, (SHARED * Math.sqrt(variance)) / remainingSec), count } : null;
+}
+
+/** The total by a chain, as a distribution. */
+export function chainDistribution({ from, remainingSec, spread }: Chained): Distribution {
+  return distributionOf(BELL.map((z) => from.elapsedSec + remainingSec * Math.exp(z * spread)), BELL_WEIGHTS);
+}
+
+/** P(low < T <= high | T > elapsedSec) by a chain, without its distribution; low >= elapsedSec. */
+export function chainMass({ from, remainingSec, spread }: Chained, elapsedSec: number, low: number, high: number): number {
+  const [ageLog, lowLog, highLog] = [Math.log(elapsedSec), logSec(low), logSec(high)];
+  let gone = 0;
+  let mass = 0;
+  for (let i = 0; i < BELL.length; i++) {
+    const log = logSec(from.elapsedSec + remainingSec * Math.exp(BELL[i]! * spread));
+    const weight = BELL_WEIGHTS[i]! / BELL_WEIGHT;
+    gone += weight * kernelBelow(ageLog - log);
+    mass += weight * (kernelBelow(highLog - log) - kernelBelow(lowLog - log));
+  }
+  return elapsedSec > 0 && isSpent(1 - gone) ? tailMass(elapsedSec, low, high) : mass / (1 - gone);
 }
 
 /** Of the title's link and the source's, the one that has erred less. */

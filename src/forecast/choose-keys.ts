@@ -54,7 +54,8 @@ export function chooseKeys(recent: RecentRaces, { list }: Traits): Choice {
 }
 
 function hasVariety({ size, hashes }: RecentRaces, slot: number): boolean {
-  for (let row = 1; row < size; row++) if (hashes[row * SLOTS + slot] !== hashes[slot]) return true;
+  const column = hashes[slot]!;
+  for (let row = 1; row < size; row++) if (column[row] !== column[0]) return true;
   return false;
 }
 
@@ -68,7 +69,7 @@ function lossOf(recent: RecentRaces, slots: readonly number[]): number {
     const log = recent.logs[row]!;
     const title = recent.titles[row]!;
     let key = title;
-    for (const slot of slots) key = (Math.imul(key, 0x01000193) + recent.hashes[row * SLOTS + slot]!) | 0;
+    for (const slot of slots) key = (Math.imul(key, 0x01000193) + recent.hashes[slot]![row]!) | 0;
     const expected = last.get(key) ?? lastOfTitle.get(title);
     sum += expected === undefined ? MOST_LOSS : Math.min(MOST_LOSS, Math.abs(expected - log));
     last.set(key, log);

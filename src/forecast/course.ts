@@ -25,10 +25,30 @@ export function transitionsOf(stages: readonly TimedStage[], fromMs: number, unt
   for (const stage of stages) {
     if (stage.state === 'skipped' || stage.state === 'pending') continue;
     const key = stageKey(stage);
-    if (isWithin(stage.started_at, fromMs, untilMs)) found.push({ state: `${key}:started`, stage: key, atMs: stage.started_at });
+    if (isWithin(stage.started_at, fromMs, untilMs)) found.push({ state: startedState(key), stage: key, atMs: stage.started_at });
     if (isWithin(stage.completed_at, fromMs, untilMs)) found.push({ state: doneState(key), stage: key, atMs: stage.completed_at });
   }
   return found.sort((a, b) => a.atMs - b.atMs);
+}
+
+/** The last of `transitionsOf(stages, fromMs, untilMs)`; null = there is none. O(n). */
+export function lastTransition(stages: readonly TimedStage[], fromMs: number, untilMs: number): Transition | null {
+  let last: TimedStage | null = null;
+  let atMs = fromMs;
+  let isDone = false;
+  for (const stage of stages) {
+    if (stage.state === 'skipped' || stage.state === 'pending') continue;
+    const { started_at, completed_at } = stage;
+    if (isWithin(started_at, fromMs, untilMs) && started_at >= atMs) [last, atMs, isDone] = [stage, started_at, false];
+    if (isWithin(completed_at, fromMs, untilMs) && completed_at >= atMs) [last, atMs, isDone] = [stage, completed_at, true];
+  }
+  if (last === null) return null;
+  const key = stageKey(last);
+  return { state: isDone ? doneState(key) : startedState(key), stage: key, atMs };
+}
+
+function startedState(stage: string): string {
+  return `${stage}:started`;
 }
 
 function isWithin(atMs: number | null, fromMs: number, untilMs: number): atMs is number {

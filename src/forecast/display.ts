@@ -47,7 +47,7 @@ export function nextDisplay(race: RaceState, forecast: Forecast, nowMs: number, 
   const finishAtMs = Math.round(race.started_at + 1000 * forecast.etaSec);
   const held = race.display.finish_at;
   const toleranceMs = 1000 * stageToleranceSec((finishAtMs - nowMs) / 1000);
-  const isHeld = held !== null && held > nowMs && (Math.abs(finishAtMs - held) <= toleranceMs || forecast.worthOf((held - race.started_at) / 1000) >= standsAt(race.revision));
+  const isHeld = held !== null && held > nowMs && (Math.abs(finishAtMs - held) <= toleranceMs || forecast.worthOfShown >= standsAt(race.revision));
   return { finish_at: isHeld ? held : approach(held, finishAtMs, nowMs, intervalSec), state: stateOf(race, forecast, nowMs, isHeld || held === null) };
 }
 

@@ -27,6 +27,8 @@ export type EtaUpdate = {
   event_at: number;
   state: RaceStateName;
   attempt: number;
+  /** Offset of the update that opened the race: another one means another race under an id that is used again. */
+  first_offset: number;
   queued_at: number | null;
   started_at: number | null;
   completed_at: number | null;

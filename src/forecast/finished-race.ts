@@ -15,7 +15,7 @@ export function finishedRace(race: RaceState, origin: Origin): FinishedRace {
   return {
     origin, race_id: race.race_id, source: race.source, title: race.title, attempt: race.attempt, version: race.version, outcome: race.state as Outcome,
     queued_at: race.queued_at, started_at: startedAt, completed_at: completedAt, duration_sec: Math.max(0, (completedAt - startedAt) / 1000),
-    submitted_at: race.first_at, metadata: currentMetadata(race), stages: race.stages.map(finishedStage), progress_points: race.progress_points,
+    submitted_at: race.first_at, first_offset: race.first_offset, metadata: currentMetadata(race), stages: race.stages.map(finishedStage), progress_points: race.progress_points,
     ...clientEta(race, startedAt), correction: race.version > 1, checkpoints: race.checkpoints, revisions: race.revision,
   };
 }

@@ -25,6 +25,8 @@ export type FinishedRace = {
   completed_at: number;
   duration_sec: number;
   submitted_at: number;
+  /** Offset of the update that opened the race: with race_id and attempt it names a run, whoever had the id before. */
+  first_offset: number;
   metadata: Record<string, string>;
   stages: FinishedStage[];
   progress_points: ProgressPoint[];

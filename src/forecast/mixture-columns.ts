@@ -80,7 +80,7 @@ function recentColumns(recent: RecentRaces): Column[] {
     const row = rowOf(recent, size - 1 - i);
     columns.logs[i] = recent.logs[row]!;
     columns.titles[i] = recent.titles[row]!;
-    columns.hashes.set(recent.hashes.subarray(row * SLOTS, (row + 1) * SLOTS), i * SLOTS);
+    for (let slot = 0; slot < SLOTS; slot++) columns.hashes[i * SLOTS + slot] = recent.hashes[slot]![row]!;
     columns.numbers.set(recent.numbers.subarray(row * MOST_TRAITS, (row + 1) * MOST_TRAITS), i * MOST_TRAITS);
   }
   return [columns.logs, columns.titles, columns.hashes, columns.numbers];
@@ -92,7 +92,7 @@ function recentOf(logs: Float32Array, titles: Int32Array, hashes: Int32Array, nu
   const recent = createRecentRaces(capacity);
   recent.logs.set(logs);
   recent.titles.set(titles);
-  recent.hashes.set(hashes);
+  for (let i = 0; i < hashes.length; i++) recent.hashes[i % SLOTS]![Math.floor(i / SLOTS)] = hashes[i]!;
   recent.numbers.set(numbers);
   recent.size = logs.length;
   recent.head = logs.length % RECENT_LIMIT;

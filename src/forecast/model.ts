@@ -10,10 +10,10 @@ import { createRing, type Ring } from './ring.ts';
 /** Columns of the rings of a model. Seconds, but for the ordinal. */
 export const DURATION = { sec: 0, failed: 1, width: 2 } as const;
 /**
- * One visit of a state: which race it was (its ordinal in the source), how old the race was then, how long it stayed
- * in the state, what remained, and what total was expected of it at submission.
+ * One visit of a state: which race it was (its ordinal in the source), how old the race was then (stages.ts has the log
+ * of it), and as logarithms how long it stayed in the state, what remained, and what total was expected of it at submission.
  */
-export const VISIT = { ordinal: 0, entrySec: 1, sojournSec: 2, remainingSec: 3, expectedSec: 4, width: 5 } as const;
+export const VISIT = { ordinal: 0, entrySec: 1, entryLog: 2, sojournLog: 3, remainingLog: 4, expectedLog: 5, width: 6 } as const;
 /** One stage: its own length, the age of its race at its end. */
 export const LEG = { sec: 0, endSec: 1, width: 2 } as const;
 

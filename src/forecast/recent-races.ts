@@ -9,14 +9,15 @@ export type RecentRaces = {
   head: number;
   logs: Float32Array;
   titles: Int32Array;
-  hashes: Int32Array;
+  /** A column per slot: `hashes[slot][row]`. */
+  hashes: Int32Array[];
   numbers: Float32Array;
 };
 
 export function createRecentRaces(capacity = 4): RecentRaces {
   return {
     size: 0, head: 0, logs: new Float32Array(capacity), titles: new Int32Array(capacity),
-    hashes: new Int32Array(capacity * SLOTS), numbers: new Float32Array(capacity * MOST_TRAITS),
+    hashes: Array.from({ length: SLOTS }, () => new Int32Array(capacity)), numbers: new Float32Array(capacity * MOST_TRAITS),
   };
 }
 
@@ -26,7 +27,7 @@ export function remember(recent: RecentRaces, log: number, title: number, { hash
   const row = recent.head;
   recent.logs[row] = log;
   recent.titles[row] = title;
-  recent.hashes.set(hashes, row * SLOTS);
+  for (let slot = 0; slot < SLOTS; slot++) recent.hashes[slot]![row] = hashes[slot]!;
   recent.numbers.set(numbers, row * MOST_TRAITS);
   recent.head = (row + 1) % RECENT_LIMIT;
   recent.size = Math.min(recent.size + 1, RECENT_LIMIT);
@@ -36,7 +37,7 @@ function grow(recent: RecentRaces): void {
   const grown = createRecentRaces(Math.min(recent.logs.length * 4, RECENT_LIMIT));
   grown.logs.set(recent.logs);
   grown.titles.set(recent.titles);
-  grown.hashes.set(recent.hashes);
+  for (let slot = 0; slot < SLOTS; slot++) grown.hashes[slot]!.set(recent.hashes[slot]!);
   grown.numbers.set(recent.numbers);
   [recent.logs, recent.titles, recent.hashes, recent.numbers] = [grown.logs, grown.titles, grown.hashes, grown.numbers];
 }

@@ -8,7 +8,8 @@ import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
 import type { Forecast } from './forecast.ts';
 import { milestonesOf } from './milestones.ts';
 
-const STAGE_REASONS: ReadonlySet<Reason> = new Set(['stage_started', 'stage_done', 'passage']);
+/** Reasons that a stage gives: worth a look, and worth saying when the finish moves. */
+export const STAGE_REASONS: ReadonlySet<Reason> = new Set(['stage_started', 'stage_done', 'passage']);
 
 /** What made someone look at the race. `significant`: worth publishing however little the ETA moves. */
 export type Cause = { readonly reason: Reason; readonly significant: boolean; readonly eventAtMs: number };
@@ -37,7 +38,7 @@ function reviseRunning(race: RaceState, forecast: Forecast, cause: Cause, option
   const { nowMs } = options;
   const display = nextDisplay(race, forecast, nowMs, updateIntervalHintSec(race));
   if (!isWorthPublishing(race, forecast, display, cause, nowMs)) return null;
-  return publish(race, forecast, display, forecast.milestones, reasonOf(race, display, cause), cause, options);
+  return publish(race, forecast, display, forecast.milestones(), reasonOf(race, display, cause), cause, options);
 }
 
 function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display, cause: Cause, nowMs: number): boolean {
@@ -47,13 +48,13 @@ function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display
   if (cause.significant) {
     if (!STAGE_REASONS.has(cause.reason) || race.started_at === null) return true;
     // A stage that went as expected is not news: on a bus there are ninety.
-    return Math.abs(movedSec) > stageToleranceSec(published.eta_sec - (nowMs - race.started_at) / 1000) && forecast.worthOf(published.eta_sec) < standsAt(race.revision);
+    return Math.abs(movedSec) > stageToleranceSec(published.eta_sec - (nowMs - race.started_at) / 1000) && forecast.worthOfPublished < standsAt(race.revision);
   }
   if (race.started_at === null) return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec);
   const ageSec = (nowMs - race.started_at) / 1000;
   if (ageSec >= published.eta_sec) return movedSec > Math.max(LEAST_OVERDUE_SEC, OVERDUE_OF_AGE * ageSec);
   const remainingSec = forecast.etaSec - ageSec;
-  if (cause.reason === 'rate_change' && forecast.worthOf(published.eta_sec) >= standsAt(race.revision)) return false;
+  if (cause.reason === 'rate_change' && forecast.worthOfPublished >= standsAt(race.revision)) return false;
   return Math.abs(movedSec) > (cause.reason === 'rate_change' ? stageToleranceSec(remainingSec) : moveToleranceSec(forecast, remainingSec));
 }
 
@@ -79,7 +80,7 @@ function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): 
 
 function certain(sec: number, race: RaceState): Forecast {
   return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, overdue: false, worthOf: () => 1, milestones: [],
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, overdue: false, worthOfPublished: 1, worthOfShown: 1, milestones: () => [],
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
   };
 }
@@ -133,7 +134,7 @@ function etaUpdateOf(race: RaceState, forecast: Forecast | null, progress: Progr
   const finishAtMs = etaSec === null || race.started_at === null ? null : Math.round(race.started_at + 1000 * etaSec);
   return {
     race_id: race.race_id, source: race.source, title: race.title, revision: race.revision, issued_at: issue.nowMs, event_at: issue.eventAtMs,
-    state: race.state, attempt: race.attempt, queued_at: race.queued_at, started_at: race.started_at, completed_at: race.completed_at,
+    state: race.state, attempt: race.attempt, first_offset: race.first_offset, queued_at: race.queued_at, started_at: race.started_at, completed_at: race.completed_at,
     eta_sec: etaSec, remaining_sec: remainingSec(race, etaSec, finishAtMs, issue.nowMs), finish_at: finishAtMs,
     p10_sec: forecast?.p10Sec ?? null, p50_sec: forecast?.p50Sec ?? null, p90_sec: forecast?.p90Sec ?? null, confidence: forecast?.confidence ?? 0,
     deadline_at: race.deadline_at, deadline_probability: forecast?.deadlineProbability ?? null, basis: issue.basis, reason: issue.reason,

@@ -1,4 +1,5 @@
-import { quantile, type Distribution } from './distribution.ts';
+import { quantile, valueSec, type Distribution } from './distribution.ts';
+import { room } from './scratch.ts';
 
 /** Age, as a share of the median, from which a race counts as being on its way. Chosen, not tuned. */
 const YOUNG_RATIO = 0.1;
@@ -7,22 +8,25 @@ const YOUNG_RATIO = 0.1;
  * What a race of that age is looked at as. Forecasts are to be right for the same share of every race's life, so that
  * a long race counts no more than a short one; a look at age t falls on a race of length T with a density of 1 / T of
  * its life. Hence the density of T given T > t is weighed by 1 / T, which narrow distributions hardly feel and keeps
- * wide ones from running away. At submission every race is looked at once: nothing is changed then. O(knots).
+ * wide ones from running away. At submission every race is looked at once: nothing is changed then. O(values).
  * @param distribution T given T > elapsedSec.
  */
 export function byShareOfLife(distribution: Distribution, elapsedSec: number): Distribution {
   if (!(elapsedSec > 0)) return distribution;
-  const { knots, cumulative } = distribution;
+  const { cumulative, originSec } = distribution;
   const power = Math.min(1, elapsedSec / (YOUNG_RATIO * quantile(distribution, 0.5)));
-  const weighed = new Float64Array(knots.length);
+  const weighed = room(cumulative.length);
   let sum = 0;
-  for (let i = 1; i < knots.length; i++) {
-    const middle = (knots[i - 1]! + knots[i]!) / 2;
-    sum += (cumulative[i]! - cumulative[i - 1]!) * (power === 1 ? 1 / middle : middle ** -power);
+  let [fromSec, before] = [originSec, 0];
+  for (let i = 0; i < weighed.length; i++) {
+    const toSec = valueSec(distribution, i);
+    const middle = (fromSec + toSec) / 2;
+    sum += (cumulative[i]! - before) * (power === 1 ? 1 / middle : middle ** -power);
     weighed[i] = sum;
+    [fromSec, before] = [toSec, cumulative[i]!];
   }
   if (!(sum > 0)) return distribution;
-  for (let i = 1; i < weighed.length; i++) weighed[i] = weighed[i]! / sum;
+  for (let i = 0; i < weighed.length; i++) weighed[i] = weighed[i]! / sum;
   weighed[weighed.length - 1] = 1;
-  return { knots, cumulative: weighed, overdue: distribution.overdue };
+  return { ...distribution, cumulative: weighed };
 }

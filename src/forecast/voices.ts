@@ -1,10 +1,10 @@
-import { chainForecast, distanceKm, markOf, type Mark } from './chains.ts';
+import { chainDistribution, chainForecast, chainMass, distanceKm, markOf, type Chained, type Mark } from './chains.ts';
 import type { Transition } from './course.ts';
-import { conditionOn, distributionOf, massBelow, massWithin, quantile, shiftBy, type Distribution } from './distribution.ts';
+import { blendLogs, conditionOn, isSpent, kernelBelow, massAfter, massBelow, quantile, shiftBy, tailFrom, tailMass, type Distribution } from './distribution.ts';
 import type { FinishedRace } from './history-record.ts';
 import { contextKey, LIMITS, touch, VISIT, VOICES, type SourceModel } from './model.ts';
-import { cell, type Ring } from './ring.ts';
-import { likeness, type Place } from './stages.ts';
+import type { Ring } from './ring.ts';
+import { entryLog, likenessAt, RECENCY, type Place } from './stages.ts';
 
 /**
  * Who speaks during the life of a race. `history`: the forecast at submission, conditioned on the age. `state`: what
@@ -28,8 +28,8 @@ const MOST_GAIN = 6;
 const DENSITY_FLOOR = 0.02;
 /** A voice is right when what remained lies within this factor of what it says, in log. */
 const JUDGED_WIDTH = 0.15;
-/** Shares of its life at which a finished race judges the voices. */
-const JUDGED_AT = [0.002, 0.08, 0.25, 0.45, 0.65, 0.85];
+/** Shares of its life at which a finished race judges the voices: every other one, races taking turns. */
+const JUDGED_AT = [[0.002, 0.25, 0.65], [0.08, 0.45, 0.85]] as const;
 /** Fewer visits than this and the state says nothing. */
 const LEAST_VISITS = 2;
 /** The history counts by the share of it that lasted as long, a state by how like its likest visit was; but for so much at least. */
@@ -41,67 +41,138 @@ const TOGETHER = 0.01;
 /** Of the newest finishes, the share that began together with a race of that age: they ended first because they were fast. */
 function togetherRatio({ finishes }: SourceModel, startedAtMs: number, elapsedSec: number): number {
   const withinMs = 1000 * TOGETHER * elapsedSec;
-  const count = finishes.reduce((sum, finish) => sum + Number(Math.abs(finish.startedAtMs - startedAtMs) <= withinMs), 0);
+  let count = 0;
+  for (const finish of finishes) if (Math.abs(finish.startedAtMs - startedAtMs) <= withinMs) count += 1;
   return count / Math.max(1, finishes.length);
 }
 
 export type Voice = { readonly distribution: Distribution; readonly weight: number };
-type Speaking = { readonly voice: number; readonly bucket: number; readonly belief: number; readonly distribution: Distribution };
+
+/** Visits that speak, as a part of `samples`: what remained after the entry, by likeness. */
+type Visited = { readonly from: number; readonly to: number; readonly weight: number; readonly likest: number; readonly support: number; readonly left: number };
+/** Of the voices but the history, one of `visited` and `chain` is there. */
+type Speaking = { readonly voice: number; readonly bucket: number; readonly belief: number; readonly visited: Visited | null; readonly chain: Chained | null };
+
+// One forecast at a time: filled by `speakingOf`, read before the next.
+const MOST_SAMPLES = 3 * LIMITS.visits;
+const samples = { used: 0, logs: new Float64Array(MOST_SAMPLES), weights: new Float64Array(MOST_SAMPLES) };
+const blended = new Float64Array(MOST_SAMPLES);
 
 /**
- * The voices with their weights (summing to 1), the history first; alone when no race has been in this state.
+ * The voices with their weights (summing to 1), the history first, then all visits as one; the history alone when no race
+ * has been in this state. O(visits + bins).
  * @param history T given T > elapsedSec. @param survival the share of it that lasted so long, 0..1. @param expectedSec what was expected of the race at submission.
  */
 export function voicesOf(model: SourceModel, title: string, place: Place, elapsedSec: number, mark: Mark, totalKm: number | null, history: Distribution, survival: number, expectedSec: number): Voice[] {
-  const speaking = speakingOf(model, title, place, elapsedSec, mark, totalKm, history, survival, expectedSec);
+  const speaking = speakingOf(model, title, place, elapsedSec, mark, totalKm, survival, expectedSec);
   if (speaking.length === 1) return [{ distribution: history, weight: 1 }];
   const weights = weightsOf(model, scopesOf(title, place, elapsedSec, expectedSec), speaking);
-  return speaking.map(({ distribution }, i) => ({ distribution, weight: weights[i]! }));
+  const ageSec = elapsedSec - place.entrySec;
+  const voices: Voice[] = [{ distribution: history, weight: weights[0]! }];
+  let count = 0;
+  let weightOfVisits = 0;
+  for (let v = 1; v < speaking.length; v++) {
+    const { visited, chain } = speaking[v]!;
+    const weight = weights[v]!;
+    if (chain !== null) voices.push({ distribution: conditionOn(chainDistribution(chain), elapsedSec), weight });
+    else if (ageSec > 0 && isSpent(visited!.left)) voices.push({ distribution: shiftBy(tailFrom(ageSec), place.entrySec), weight });
+    else {
+      // Smoothing and mixing commute, so the visits of all voices are smoothed at once: each by what is left of it.
+      const share = weight / (visited!.weight * visited!.left);
+      for (let i = visited!.from; i < visited!.to; i++, count++) {
+        blended[count] = share * samples.weights[i]!;
+        samples.logs[count] = samples.logs[i]!;
+      }
+      weightOfVisits += weight;
+    }
+  }
+  if (count > 0) voices.push({ distribution: conditionOn(shiftBy(blendLogs(samples.logs, blended, count), place.entrySec), elapsedSec), weight: weightOfVisits });
+  return voices;
 }
 
-function speakingOf(model: SourceModel, title: string, place: Place, elapsedSec: number, mark: Mark, totalKm: number | null, history: Distribution, survival: number, expectedSec: number): Speaking[] {
+function speakingOf(model: SourceModel, title: string, place: Place, elapsedSec: number, mark: Mark, totalKm: number | null, survival: number, expectedSec: number): Speaking[] {
   // Who began together and has ended tells of the fast ones only; legs tell of all.
   const trust = Math.max(LEAST_BELIEF, 1 - togetherRatio(model, place.atMs - 1000 * place.entrySec, elapsedSec)) ** 2;
-  const speaking: Speaking[] = [{ voice: VOICE.history, bucket: START.length - 1, belief: trust * Math.max(LEAST_BELIEF, survival), distribution: history }];
+  const speaking: Speaking[] = [{ voice: VOICE.history, bucket: START.length - 1, belief: trust * Math.max(LEAST_BELIEF, survival), visited: null, chain: null }];
   if (place.stage === null) return speaking;
   const ageSec = elapsedSec - place.entrySec;
+  samples.used = 0;
   const add = (voice: number, ring: Ring | undefined, scaledTo: number | null) => {
-    if (ring === undefined) return;
-    const found = fromVisits(ring, place.entrySec, ageSec, scaledTo);
-    if (found === null) return;
-    speaking.push({ voice, bucket: bucketOf(found.support), belief: trust * Math.max(LEAST_BELIEF, found.likest), distribution: conditionOn(shiftBy(found.distribution, place.entrySec), elapsedSec) });
+    const visited = ring === undefined ? null : visitsLike(ring, place.entrySec, ageSec, scaledTo);
+    if (visited !== null) speaking.push({ voice, bucket: bucketOf(visited.support), belief: trust * Math.max(LEAST_BELIEF, visited.likest), visited, chain: null });
   };
   const own = model.states.get(contextKey(title, place.state));
   add(VOICE.state, own, null);
   add(VOICE.relative, own, expectedSec);
   add(VOICE.source, model.states.get(contextKey('', place.state)), expectedSec);
   const chain = chainForecast(model, title, mark, totalKm);
-  if (chain !== null) speaking.push({ voice: VOICE.chain, bucket: bucketOf(chain.count), belief: 1, distribution: conditionOn(chain.distribution, elapsedSec) });
+  if (chain !== null) speaking.push({ voice: VOICE.chain, bucket: bucketOf(chain.count), belief: 1, visited: null, chain });
   return speaking;
 }
 
-type Visited = { readonly distribution: Distribution; readonly support: number; readonly likest: number };
-
-/** What remained after visits that lasted as long as this one has, by likeness. @param scaledTo what to scale them to, null = as they were. */
-function fromVisits(ring: Ring, entrySec: number, ageSec: number, scaledTo: number | null): Visited | null {
-  const seconds: number[] = [];
-  const weights: number[] = [];
-  let sum = 0;
+/** Visits that lasted as long as this one has. @param scaledTo the total to scale them to, null = as they were. */
+function visitsLike({ values, width, size }: Ring, entrySec: number, ageSec: number, scaledTo: number | null): Visited | null {
+  const { logs, weights } = samples;
+  const from = samples.used;
+  const ageLog = Math.log(ageSec);
+  const here = entryLog(entrySec);
+  const scaledToLog = scaledTo === null ? 0 : Math.log(scaledTo);
+  let to = from;
+  let weight = 0;
   let squares = 0;
   let likest = 0;
-  for (let row = 0; row < ring.size; row++) {
-    const scale = scaledTo === null ? 1 : scaledTo / cell(ring, row, VISIT.expectedSec);
-    if (scale * cell(ring, row, VISIT.sojournSec) < ageSec) continue;
-    const otherSec = scale * cell(ring, row, VISIT.entrySec);
-    const weight = likeness(entrySec, otherSec, ring.size - 1 - row);
-    likest = Math.max(likest, likeness(entrySec, otherSec, 0));
-    seconds.push(scale * cell(ring, row, VISIT.remainingSec));
-    weights.push(weight);
-    sum += weight;
-    squares += weight * weight;
+  let gone = 0;
+  for (let row = size - 1, age = 0; row >= 0; row--, age++) {
+    const at = row * width;
+    const scaleLog = scaledTo === null ? 0 : scaledToLog - values[at + VISIT.expectedLog]!;
+    if (scaleLog + values[at + VISIT.sojournLog]! < ageLog) continue;
+    const like = likenessAt(scaleLog + values[at + VISIT.entryLog]! - here);
+    const counts = like * RECENCY[age]!;
+    const log = scaleLog + values[at + VISIT.remainingLog]!;
+    if (like > likest) likest = like;
+    logs[to] = log;
+    weights[to] = counts;
+    to += 1;
+    weight += counts;
+    squares += counts * counts;
+    gone += counts * kernelBelow(ageLog - log);
   }
-  if (seconds.length < LEAST_VISITS) return null;
-  return { distribution: conditionOn(distributionOf(seconds, weights), ageSec), support: (sum * sum) / squares, likest };
+  if (to - from < LEAST_VISITS) return null;
+  samples.used = to;
+  return { from, to, weight, likest, support: (weight * weight) / squares, left: 1 - gone / weight };
+}
+
+/** Visits that tell the usual course, and how many of them at least. */
+const USUAL_VISITS = 16;
+const LEAST_USUAL = 5;
+
+/** The total of the newest races of the title that came into this state, by likeness of their age then; null = too few. O(1). */
+export function usualTotalSec({ states }: SourceModel, title: string, { stage, state, entrySec }: Place): number | null {
+  const ring = stage === null ? undefined : states.get(contextKey(title, state));
+  if (ring === undefined || ring.size < LEAST_USUAL) return null;
+  const { values, width, size } = ring;
+  const here = entryLog(entrySec);
+  let weight = 0;
+  let sum = 0;
+  for (let age = 0; age < Math.min(size, USUAL_VISITS); age++) {
+    const at = (size - 1 - age) * width;
+    const counts = likenessAt(values[at + VISIT.entryLog]! - here) * RECENCY[age]!;
+    weight += counts;
+    sum += counts * values[at + VISIT.remainingLog]!;
+  }
+  return entrySec + Math.exp(sum / weight);
+}
+
+/** P(low < what remains after the entry <= high | it is more than ageSec). */
+function massOfVisits({ from, to, weight, left }: Visited, ageSec: number, low: number, high: number): number {
+  if (ageSec > 0 && isSpent(left)) return tailMass(ageSec, low, high);
+  const [lowLog, highLog] = [Math.log(low), Math.log(high)];
+  let mass = 0;
+  for (let i = from; i < to; i++) {
+    const log = samples.logs[i]!;
+    mass += samples.weights[i]! * (kernelBelow(highLog - log) - kernelBelow(lowLog - log));
+  }
+  return mass / (weight * left);
 }
 
 function bucketOf(support: number): number {
@@ -133,21 +204,31 @@ function weightsOf({ voices }: SourceModel, scopes: Scopes, speaking: readonly S
 
 /**
  * Holds the voices against a race that has ended, at a few instants of its life spread evenly over it, as they would
- * have spoken then with what is known now. @param expected the forecast at submission.
+ * have spoken then with what is known now. Their masses follow from samples and the kernel: no distribution is made.
+ * @param expected the forecast at submission.
  */
 export function judgeVoices(model: SourceModel, race: FinishedRace, transitions: readonly Transition[], expected: Distribution): void {
   const { started_at, title, duration_sec } = race;
   const expectedSec = quantile(expected, 0.5);
+  const totalKm = distanceKm([{ key: 'distance_km', value: race.metadata['distance_km'] ?? null }]);
   let next = 0;
-  for (const share of JUDGED_AT) {
+  for (const share of JUDGED_AT[model.taught % 2 === 0 ? 0 : 1]) {
     const elapsedSec = share * duration_sec;
-    while (next < transitions.length && transitions[next]!.atMs <= started_at + 1000 * elapsedSec) next += 1;
+    const nowMs = started_at + 1000 * elapsedSec;
+    while (next < transitions.length && transitions[next]!.atMs <= nowMs) next += 1;
     const last = transitions[next - 1];
     if (last === undefined) continue;
     const place: Place = { state: last.state, stage: last.stage, entrySec: (last.atMs - started_at) / 1000, atMs: last.atMs };
-    const mark = markOf(race.stages, started_at, started_at + 1000 * elapsedSec);
-    const speaking = speakingOf(model, title, place, elapsedSec, mark, distanceKm(Object.entries(race.metadata)), conditionOn(expected, elapsedSec), 1 - massBelow(expected, elapsedSec), expectedSec);
-    if (speaking.length > 1) judge(model, scopesOf(title, place, elapsedSec, expectedSec), speaking, elapsedSec, duration_sec - elapsedSec, 1 - hindsightRatio(model, race, started_at + 1000 * elapsedSec));
+    const speaking = speakingOf(model, title, place, elapsedSec, markOf(race.stages, started_at, nowMs), totalKm, 1 - massBelow(expected, elapsedSec), expectedSec);
+    if (speaking.length === 1) continue;
+    const remainingSec = duration_sec - elapsedSec;
+    const [low, high] = [elapsedSec + remainingSec * Math.exp(-JUDGED_WIDTH), elapsedSec + remainingSec * Math.exp(JUDGED_WIDTH)];
+    const masses = speaking.map(({ visited, chain }) => {
+      if (chain !== null) return DENSITY_FLOOR + chainMass(chain, elapsedSec, low, high);
+      if (visited === null) return DENSITY_FLOOR + massAfter(expected, elapsedSec, low, high);
+      return DENSITY_FLOOR + massOfVisits(visited, elapsedSec - place.entrySec, low - place.entrySec, high - place.entrySec);
+    });
+    judge(model, scopesOf(title, place, elapsedSec, expectedSec), speaking, masses, 1 - hindsightRatio(model, race, nowMs));
   }
 }
 
@@ -158,11 +239,9 @@ function hindsightRatio({ finishes }: SourceModel, { started_at, duration_sec }:
   return count / Math.max(1, finishes.length);
 }
 
-function judge(model: SourceModel, scopes: Scopes, speaking: readonly Speaking[], elapsedSec: number, remainingSec: number, share: number): void {
+function judge(model: SourceModel, scopes: Scopes, speaking: readonly Speaking[], masses: readonly number[], share: number): void {
   if (share === 0) return;
   const weights = weightsOf(model, scopes, speaking);
-  const [low, high] = [elapsedSec + remainingSec * Math.exp(-JUDGED_WIDTH), elapsedSec + remainingSec * Math.exp(JUDGED_WIDTH)];
-  const masses = speaking.map(({ distribution }) => DENSITY_FLOOR + massWithin(distribution, low, high));
   const mixed = masses.reduce((sum, mass, i) => sum + mass * weights[i]!, 0);
   const anywhere = touch(model.voices, scopes.anywhere, LIMITS.voices, () => new Float32Array(VOICES));
   const own = touch(model.voices, scopes.own, LIMITS.voices, () => new Float32Array(VOICES));

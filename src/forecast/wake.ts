@@ -51,7 +51,7 @@ function expiryAtMs(race: RaceState, finishedTtlMs: number): number {
 // Due times are stored as whole milliseconds: what learned intervals and shares of an age give is rounded up.
 
 /** The first instant at which an unfinished race has been silent for too long, epoch ms. Follows from its state alone. */
-export function silenceEndsAtMs(race: RaceState): number {
+function silenceEndsAtMs(race: RaceState): number {
   return Math.ceil(silentAtMs(race, p90SecOf(race))) + 1;
 }
 

@@ -30,6 +30,8 @@ type GatewayOptions = {
   readonly tokens?: Tokens;
   /** WebSocket and event-stream connections; default 12,000. */
   readonly maxConnections?: number;
+  /** Other connections; default 4,096. */
+  readonly maxHttpConnections?: number;
 };
 
 export type GatewayDeps = {

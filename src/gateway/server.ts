@@ -1,4 +1,3 @@
-import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
@@ -9,6 +8,7 @@ import { isLoopback } from '../runtime/loopback.ts';
 import { requireTokens, SOCKET_PROTOCOL } from './access.ts';
 import type { App } from './app.ts';
 import { createAppender } from './appender.ts';
+import { limitConnections } from './connection-limit.ts';
 import type { GatewayContext, GatewayDeps } from './context.ts';
 import { crossOriginHeaders, isOwnOrigin, originRefused, preflightHeaders } from './cross-origin.ts';
 import { answerErrors, answerUnknown } from './errors-to-answers.ts';
@@ -20,7 +20,10 @@ import { requireKnownHost } from './known-host.ts';
 import { knownRoutes } from './known-routes.ts';
 import { openApiInfo } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
+import { accuracyRoutes } from './routes/accuracy.ts';
 import { adapterRoutes } from './routes/adapters.ts';
+import { badgeRoutes } from './routes/badges.ts';
+import { boardRoutes } from './routes/board.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { historicRoutes } from './routes/historic.ts';
 import { liveRoutes } from './routes/live.ts';
@@ -28,6 +31,7 @@ import { raceRoutes } from './routes/races.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sqlRoutes } from './routes/sql.ts';
 import { updateRoutes } from './routes/updates.ts';
+import { securityHeaders } from './security-headers.ts';
 import { MAX_PAYLOAD_BYTES, socketRoutes } from './socket.ts';
 import { validatorCompiler } from './validation.ts';
 import { openView } from './view.ts';
@@ -67,7 +71,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 /** The gateway without its listener: what the OpenAPI document is made from. */
 export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; close(): Promise<void> }> {
   const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
-  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, tokens } = options;
+  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, maxHttpConnections = 4_096, tokens } = options;
   const view = await openView({ log, codec, clock, logger });
   const partitions = await log.partitionCount('race-updates');
   const pending = pendingWrites(view, clock);
@@ -145,18 +149,18 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   }
   answerUnknown(app, routes, isLimited);
   if (tokens !== undefined) requireTokens(app, tokens);
-  await app.register(fastifyHelmet, {
-    // Plain HTTP on the inside: whoever puts TLS in front sets it there.
-    strictTransportSecurity: false,
-    // Only pages need one, and helmet writes it anew for each request.
-    contentSecurityPolicy: false,
+  const secure = await securityHeaders();
+  app.addHook('onRequest', (_request, reply, done) => {
+    for (const [name, value] of secure) reply.raw.setHeader(name, value);
+    done();
   });
   await app.register(fastifySwagger, { openapi: openApiInfo });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const routes of [raceRoutes, liveRoutes, historicRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, serviceRoutes]) {
+  for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, serviceRoutes]) {
     await app.register(async (scope) => routes(scope as App, context));
   }
+  boardRoutes(app, { pagePolicy: PAGE_POLICY });
   const socketOptions = {
     fanout, view, maxConnections, allowedOrigins,
     onOpen: () => hooks.onSocketOpen?.(),
@@ -166,6 +170,8 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     socketRoutes(scope as App, socketOptions);
     eventStreamRoutes(scope as App, socketOptions);
   });
+
+  limitConnections(app.server, { max: maxHttpConnections, streams: () => fanout.size() });
 
   let closing: Promise<void> | null = null;
   const closeAll = async (): Promise<void> => {

@@ -5,6 +5,8 @@ import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, RecordLog } from '../ports/record-log.ts';
 import type { PartitionState, RaceState } from '../race/state.ts';
+import { systemTimers } from '../runtime/timers.ts';
+import { beginTurn } from '../runtime/turns.ts';
 import { etaViewOf, etaViewOfPublished, factsOf, factsOfEta, raceViewOf, type RaceFacts } from './facts.ts';
 import { followTopic, type Follower } from './follow.ts';
 import type { ResumePoint } from './resume-token.ts';
@@ -175,7 +177,9 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
     log, topic, partitions, logger,
     async onRecords(records) {
       await codec.prepare(topic, records.map((record) => record.value));
+      const turn = beginTurn(systemTimers);
       for (const record of records) {
+        if (turn.isOver()) await turn.next();
         if (record.key === null) continue;
         const key = record.key.toString();
         if (record.value === null) {

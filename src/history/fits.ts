@@ -1,10 +1,13 @@
+import { MAX_FORECAST_SEC } from '../forecast/forecast.ts';
+
 // What ClickHouse would refuse, or worse store as 0, is found here: such a record goes to dead-letters.
 
 type Check = (value: unknown) => boolean;
 /** By field; as entries, since every record goes through them. */
 type Checks = readonly (readonly [field: string, check: Check])[];
 
-const MAX_AT_MS = 4_102_444_800_000; // 2100-01-01, the end of what updates may say and of what the columns hold
+const MAX_AT_MS = 4_102_444_800_000; // 2100-01-01, the end of what updates may say
+const MAX_FINISH_MS = MAX_AT_MS + MAX_FORECAST_SEC * 1_000; // Of a start that is said; the columns end in 2299
 
 const text: Check = (value) => typeof value === 'string';
 const flag: Check = (value) => typeof value === 'boolean';
@@ -13,6 +16,7 @@ const whole: Check = (value) => Number.isSafeInteger(value) && (value as number)
 const count: Check = (value) => whole(value) && (value as number) <= 0xffff_ffff;
 const integer: Check = Number.isSafeInteger;
 const at: Check = (value) => Number.isFinite(value) && (value as number) >= 0 && (value as number) <= MAX_AT_MS;
+const finish: Check = (value) => Number.isFinite(value) && (value as number) >= 0 && (value as number) <= MAX_FINISH_MS;
 const orNull = (check: Check): Check => (value) => value === null || check(value);
 const record = (fields: Readonly<Record<string, Check>>): Check => {
   const checks = Object.entries(fields);
@@ -27,7 +31,7 @@ const texts: Check = (value) => isObject(value) && Object.values(value).every(te
 const origin = record({ epoch: count, partition: count, offset: integer, index: count });
 
 export const finishedRaceChecks: Checks = Object.entries({
-  race_id: text, source: text, title: text, attempt: count, version: count, outcome: text, queued_at: orNull(at), started_at: at,
+  race_id: text, source: text, title: text, attempt: count, first_offset: whole, version: count, outcome: text, queued_at: orNull(at), started_at: at,
   completed_at: at, duration_sec: number, submitted_at: at, metadata: texts, client_eta_sec: orNull(number), correction: flag, revisions: count,
   origin,
   stages: each({
@@ -42,10 +46,10 @@ export const finishedRaceChecks: Checks = Object.entries({
 export const forgetChecks: Checks = Object.entries({ origin, race_id: text, at } satisfies Record<string, Check>);
 
 export const etaUpdateChecks: Checks = Object.entries({
-  race_id: text, source: text, revision: count, issued_at: at, event_at: at, state: text, attempt: count, started_at: orNull(at),
-  eta_sec: orNull(number), remaining_sec: orNull(number), finish_at: orNull(at), p10_sec: orNull(number), p50_sec: orNull(number),
+  race_id: text, source: text, revision: count, issued_at: at, event_at: at, state: text, attempt: count, first_offset: whole, started_at: orNull(at),
+  eta_sec: orNull(number), remaining_sec: orNull(number), finish_at: orNull(finish), p10_sec: orNull(number), p50_sec: orNull(number),
   p90_sec: orNull(number), confidence: number, deadline_at: orNull(at), deadline_probability: orNull(number), basis: text, reason: text,
-  model_version: text, cluster_id: orNull(text), previous_eta_sec: orNull(number), display: record({ state: text, finish_at: orNull(at) }),
+  model_version: text, cluster_id: orNull(text), previous_eta_sec: orNull(number), display: record({ state: text, finish_at: orNull(finish) }),
   progress: orNull(record({ current: number })),
 } satisfies Record<string, Check>);
 

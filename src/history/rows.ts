@@ -11,24 +11,24 @@ type Placed = { readonly topic: string; readonly partition: number; readonly off
 
 /** Rows of schemas/clickhouse, as JSONEachRow; instants as `YYYY-MM-DD hh:mm:ss.mmm` in UTC. */
 export type RaceRow = Placed & {
-  race_id: string; attempt: number; version: number; source: string; title: string; outcome: string;
+  race_id: string; attempt: number; first_offset: number; version: number; source: string; title: string; outcome: string;
   queued_at: string | null; started_at: string; completed_at: string; duration_sec: number; submitted_at: string;
   metadata: Record<string, string>; client_eta_sec: number | null; revisions: number; is_correction: boolean;
   origin_epoch: number; origin_partition: number; origin_offset: number; origin_index: number;
 };
 export type StageRow = Placed & {
-  race_id: string; attempt: number; version: number; source: string; name: string; occurrence: number; seq: number; state: string;
+  race_id: string; attempt: number; first_offset: number; version: number; source: string; name: string; occurrence: number; seq: number; state: string;
   started_at: string | null; completed_at: string | null; duration_sec: number | null; planned_sec: number | null;
 };
 export type ForecastErrorRow = Placed & {
-  race_id: string; attempt: number; checkpoint: number; version: number; source: string; outcome: string; completed_at: string;
+  race_id: string; attempt: number; first_offset: number; checkpoint: number; version: number; source: string; outcome: string; completed_at: string;
   revision: number; issued_at: string; elapsed_sec: number; elapsed_share: number;
   eta_sec: number; p10_sec: number; p50_sec: number; p90_sec: number; confidence: number;
   truth_sec: number; error_sec: number; abs_log_ratio: number; is_within20: boolean; is_covered: boolean;
   basis: string; reason: string; model_version: string; role: string;
 };
 export type EtaRevisionRow = Placed & {
-  race_id: string; attempt: number; revision: number; version: number; source: string; issued_at: string; event_at: string; state: string;
+  race_id: string; attempt: number; first_offset: number; revision: number; version: number; source: string; issued_at: string; event_at: string; state: string;
   started_at: string | null; eta_sec: number | null; remaining_sec: number | null; finish_at: string | null;
   p10_sec: number | null; p50_sec: number | null; p90_sec: number | null; confidence: number;
   deadline_at: string | null; deadline_probability: number | null; basis: string; reason: string; model_version: string;
@@ -41,7 +41,7 @@ export type AuditRow = Placed & {
 
 export function raceRow(race: FinishedRace, position: RecordPosition): RaceRow {
   return {
-    race_id: race.race_id, attempt: race.attempt, version: race.version, source: race.source, title: race.title, outcome: race.outcome,
+    race_id: race.race_id, attempt: race.attempt, first_offset: race.first_offset, version: race.version, source: race.source, title: race.title, outcome: race.outcome,
     queued_at: instantOrNull(race.queued_at), started_at: instant(race.started_at), completed_at: instant(race.completed_at),
     duration_sec: race.duration_sec, submitted_at: instant(race.submitted_at), metadata: race.metadata, client_eta_sec: race.client_eta_sec,
     revisions: race.revisions, is_correction: race.correction, origin_epoch: race.origin.epoch, origin_partition: race.origin.partition,
@@ -52,7 +52,7 @@ export function raceRow(race: FinishedRace, position: RecordPosition): RaceRow {
 /** One row per stage; its duration is null unless both its ends are known. */
 export function stageRows(race: FinishedRace, position: RecordPosition): StageRow[] {
   return race.stages.map((stage) => ({
-    race_id: race.race_id, attempt: race.attempt, version: race.version, source: race.source, name: stage.name, occurrence: stage.occurrence,
+    race_id: race.race_id, attempt: race.attempt, first_offset: race.first_offset, version: race.version, source: race.source, name: stage.name, occurrence: stage.occurrence,
     seq: stage.seq, state: stage.state, started_at: instantOrNull(stage.started_at), completed_at: instantOrNull(stage.completed_at),
     duration_sec: stage.started_at === null || stage.completed_at === null ? null : Math.max(0, stage.completed_at - stage.started_at) / 1_000,
     planned_sec: stage.planned_sec, ...placed(position),
@@ -71,7 +71,7 @@ export function forecastErrorRows(race: FinishedRace, position: RecordPosition):
   if (race.outcome !== 'passed' && race.outcome !== 'failed') return [];
   const truthSec = race.duration_sec;
   return race.checkpoints.map((checkpoint, index) => ({
-    race_id: race.race_id, attempt: race.attempt, checkpoint: index, version: race.version, source: race.source, outcome: race.outcome,
+    race_id: race.race_id, attempt: race.attempt, first_offset: race.first_offset, checkpoint: index, version: race.version, source: race.source, outcome: race.outcome,
     completed_at: instant(race.completed_at), revision: checkpoint.revision, issued_at: instant(checkpoint.issued_at),
     elapsed_sec: checkpoint.elapsed_sec, elapsed_share: Math.min(1, Math.max(0, checkpoint.elapsed_sec) / Math.max(SHORTEST_SEC, truthSec)),
     eta_sec: checkpoint.eta_sec, p10_sec: checkpoint.p10_sec, p50_sec: checkpoint.p50_sec, p90_sec: checkpoint.p90_sec,
@@ -85,7 +85,7 @@ export function forecastErrorRows(race: FinishedRace, position: RecordPosition):
 
 export function etaRevisionRow(eta: EtaUpdate, position: RecordPosition): EtaRevisionRow {
   return {
-    race_id: eta.race_id, attempt: eta.attempt, revision: eta.revision, version: position.offset, source: eta.source,
+    race_id: eta.race_id, attempt: eta.attempt, first_offset: eta.first_offset, revision: eta.revision, version: position.offset, source: eta.source,
     issued_at: instant(eta.issued_at), event_at: instant(eta.event_at), state: eta.state, started_at: instantOrNull(eta.started_at),
     eta_sec: eta.eta_sec, remaining_sec: eta.remaining_sec, finish_at: instantOrNull(eta.finish_at),
     p10_sec: eta.p10_sec, p50_sec: eta.p50_sec, p90_sec: eta.p90_sec, confidence: eta.confidence,

@@ -3,6 +3,7 @@ import { reject } from '../errors.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { LogRecord } from '../ports/record-log.ts';
 import { MAX_RECORD_BYTES, recordBytes } from '../race/record-size.ts';
+import { giveUpIn } from './give-up.ts';
 import type { DecodedItem } from './items.ts';
 
 export type DecodeOptions = {
@@ -31,6 +32,8 @@ function decode(record: LogRecord, { codec, partitionOf }: DecodeOptions): Decod
   const partition = partitionOf(record.key);
   if (partition !== record.partition) return { kind: 'misplaced', record, partition };
   if (record.value === null) return { kind: 'forget', record, raceId: record.key.toString('utf8') };
+  const heard = giveUpIn(record);
+  if (heard !== null) return { kind: 'giving-up', record, raceId: record.key.toString('utf8'), heard };
   const result = codec.decode('race-updates', record.value);
   if ('error' in result) return { kind: 'rejected', record, rejection: result.error };
   return { kind: 'value', record, value: result.decoded.value };

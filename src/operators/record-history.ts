@@ -1,8 +1,9 @@
-import { mergeMap, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { finishedRace, stageFacts } from '../forecast/finished-race.ts';
-import type { HistoryRecord, Origin } from '../forecast/history-record.ts';
+import type { Origin } from '../forecast/history-record.ts';
 import type { RaceStore } from '../ports/state-store.ts';
 import { isFinished } from '../race/state.ts';
+import { emitEach } from './emit-each.ts';
 import type { FoldedItem, HistoryItem, RevisedItem } from './items.ts';
 
 /**
@@ -14,20 +15,18 @@ export function recordHistory(store: RaceStore): OperatorFunction<RevisedItem | 
     const { position } = store;
     return { epoch: position.epoch, partition: position.partition, offset: position.applied_offset, index: position.history_index++ };
   };
-  return mergeMap((item): Iterable<HistoryItem> => {
-    const records: HistoryRecord[] = [];
+  return emitEach((item, emit) => {
     if (item.kind === 'forgotten' && item.race !== undefined) {
       const { race_id, source } = item.race;
-      records.push({ kind: 'Forget', value: { origin: nextOrigin(), source, race_id, at: item.record.appendedAtMs } });
+      emit({ kind: 'history', record: { kind: 'Forget', value: { origin: nextOrigin(), source, race_id, at: item.record.appendedAtMs } } });
     }
     if (item.kind === 'revised') {
       const { race, changed: { change } } = item;
       if (change.finishedStages.length > 0 && !isFinished(race.state)) {
         const facts = stageFacts(race, change.finishedStages, nextOrigin);
-        if (facts !== null) records.push({ kind: 'StageFacts', value: facts });
+        if (facts !== null) emit({ kind: 'history', record: { kind: 'StageFacts', value: facts } });
       }
-      if (change.finished || change.corrected) records.push({ kind: 'FinishedRace', value: finishedRace(race, nextOrigin()) });
+      if (change.finished || change.corrected) emit({ kind: 'history', record: { kind: 'FinishedRace', value: finishedRace(race, nextOrigin()) } });
     }
-    return records.map((record): HistoryItem => ({ kind: 'history', record }));
   });
 }

@@ -1,10 +1,9 @@
-import { EMPTY, mergeMap, of, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { decideWake, nextWakeAtMs } from '../forecast/wake.ts';
 import type { RaceStore } from '../ports/state-store.ts';
-import { abandon } from '../race/abandon.ts';
-import type { Change } from '../race/change.ts';
 import type { Reason } from '../race/state.ts';
-import type { ChangedRace, WakeUp } from './items.ts';
+import { emitEach } from './emit-each.ts';
+import type { ChangedRace, WakeUp, WokenItem } from './items.ts';
 
 export type WakeOptions = {
   readonly store: RaceStore;
@@ -12,25 +11,28 @@ export type WakeOptions = {
   readonly finishedTtlMs: number;
 };
 
-/** Wake-ups that fell due: overdue races are looked at again, silent ones abandoned, finished ones leave the store. */
-export function wakeRaces({ store, finishedTtlMs }: WakeOptions): OperatorFunction<WakeUp, ChangedRace> {
-  return mergeMap(({ raceId, nowMs }) => {
+/** A race whose giving up was asked for and did not come about is looked at again after this. Chosen, not tuned. */
+const ASK_AGAIN_MS = 600_000;
+
+/** Wake-ups that fell due: overdue races are looked at again, silent ones asked to be given up, finished ones leave the store. */
+export function wakeRaces({ store, finishedTtlMs }: WakeOptions): OperatorFunction<WakeUp, WokenItem> {
+  return emitEach(({ raceId, nowMs }, emit) => {
     const race = store.get(raceId);
-    if (race === undefined || race.wake_at === null || race.wake_at > nowMs) return EMPTY;
-    const changed = (reason: Reason, state = race, extra: Partial<Change> = {}): ChangedRace => ({
-      kind: 'changed', record: null, race: state, asOfMs: nowMs, isHistory: race.revision === 0,
-      change: { reason, significant: false, started: false, restarted: false, finished: false, corrected: false, finishedStages: [], ...extra },
+    if (race === undefined || race.wake_at === null || race.wake_at > nowMs) return;
+    const changed = (reason: Reason): ChangedRace => ({
+      kind: 'changed', record: null, race, asOfMs: nowMs, isHistory: race.revision === 0,
+      change: { reason, significant: false, started: false, restarted: false, finished: false, corrected: false, finishedStages: [] },
     });
     switch (decideWake(race, nowMs, { finishedTtlMs })) {
-      case 'reforecast-overdue': return of(changed('overdue'));
-      case 'reforecast-progress': return of(changed('rate_change'));
-      case 'abandon': return of(changed('abandoned', abandon(race, nowMs), { finished: true, significant: true }));
+      case 'reforecast-overdue': return emit(changed('overdue'));
+      case 'reforecast-progress': return emit(changed('rate_change'));
+      case 'abandon':
+        store.put({ ...race, wake_at: nowMs + ASK_AGAIN_MS });
+        return emit({ kind: 'give-up', raceId, source: race.source, lastAtMs: race.last_at, heard: { epoch: race.epoch, offset: race.applied_offset } });
       case 'expire':
-        store.delete(raceId);
-        return EMPTY;
+        return store.delete(raceId);
       case 'wait':
-        store.put({ ...race, wake_at: nextWakeAtMs(race, { finishedTtlMs, nowMs }) });
-        return EMPTY;
+        return store.put({ ...race, wake_at: nextWakeAtMs(race, { finishedTtlMs, nowMs }) });
     }
   });
 }

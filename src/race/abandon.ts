@@ -42,7 +42,16 @@ export function silentTooLong(race: RaceState, p90Sec: number | null, nowMs: num
   return nowMs > silentAtMs(race, p90Sec);
 }
 
+/** True if nothing new was heard of the race in the last 24 hours. */
+export function wasSilentForADay(race: RaceState, nowMs: number): boolean {
+  return nowMs - lastHeardAtMs(race) > DAY_MS;
+}
+
+function lastHeardAtMs(race: RaceState): number {
+  return Math.max(race.last_at, race.appended_at);
+}
+
 /** The last instant at which the race is not silent for too long; epoch ms. */
 export function silentAtMs(race: RaceState, p90Sec: number | null): number {
-  return Math.max(race.last_at, race.appended_at) + Math.max(DAY_MS, SILENT_P90S * (p90Sec ?? 0) * 1000);
+  return lastHeardAtMs(race) + Math.max(DAY_MS, SILENT_P90S * (p90Sec ?? 0) * 1000);
 }

@@ -4,13 +4,13 @@ import { sharedText } from './shared-text.ts';
 import type { PlannedStage, RaceUpdate } from './update.ts';
 
 /** A race before its first update is merged: queued, titled by its source (a race_id would teach nothing). */
-export function newRace(update: RaceUpdate, appendedAtMs: number): RaceState {
+export function newRace(update: RaceUpdate, appendedAtMs: number, offset: number): RaceState {
   return {
     race_id: update.race_id, source: sharedText(update.source), title: sharedText(update.source), attempt: 1, version: 0, state: 'queued',
     queued_at: null, started_at: null, completed_at: null, started_derived: false, completed_derived: false,
     progress: null, eta_sec: null, eta_kind: null, metadata: NONE, stages: NONE, stages_dropped: 0, plan: NONE,
     update_interval_hint_sec: null, deeplink: null, deadline_at: null, route_id: null, events: NONE, events_dropped: 0,
-    field_at: neverSet(), first_at: update.at, last_at: update.at, appended_at: appendedAtMs,
+    field_at: neverSet(), first_at: update.at, last_at: update.at, appended_at: appendedAtMs, first_offset: offset,
     progress_points: NONE, gap_count: 0, gap_mean_sec: 0, epoch: 0, applied_offset: -1,
     revision: 0, published: null, previous_eta_sec: null, display: { finish_at: null, state: 'unknown' },
     eta_revisions: NONE, checkpoints: NONE, shown_progress: 0, history_index: 0, wake_at: null,

@@ -54,7 +54,7 @@ const NO_STAGES: readonly Stage[] = [];
  * 1 µs for a usual race.
  */
 export function evolve(race: RaceState | undefined, update: RaceUpdate, position: Position): EvolveResult {
-  if (race === undefined) return merge(newRace(update, position.appendedAtMs), update, position, 'opened');
+  if (race === undefined) return merge(newRace(update, position.appendedAtMs, position.offset), update, position, 'opened');
   if (race.source !== update.source) {
     const message = `Cannot take the update: the source of race ${race.race_id} is ${race.source}, got ${update.source}`;
     return { outcome: 'rejected', rejection: reject('source_changed', message) };

@@ -141,15 +141,26 @@ export function updateIntervalHintSec(race: RaceState): number {
 
 /** By the first segment of the source that is known: `github-actions/acme/api`, `ci/gitlab`, `google-calendar`. */
 function usualIntervalSec(source: string): number {
-  for (const segment of source.split('/')) {
-    if (isNamed(segment, 'github') || isNamed(segment, 'gitlab')) return 10;
-    if (isNamed(segment, 'cmd')) return 5;
-    if (isNamed(segment, 'claude-code')) return 15;
-    if (segment === 'calendar' || segment.endsWith('-calendar')) return 60;
+  // No `split`: each update of a race asks.
+  for (let start = 0; start <= source.length;) {
+    const slash = source.indexOf('/', start);
+    const end = slash < 0 ? source.length : slash;
+    if (isNamed(source, start, end, 'github') || isNamed(source, start, end, 'gitlab')) return 10;
+    if (isNamed(source, start, end, 'cmd')) return 5;
+    if (isNamed(source, start, end, 'claude-code')) return 15;
+    if (isCalendar(source, start, end)) return 60;
+    start = end + 1;
   }
   return DEFAULT_INTERVAL_SEC;
 }
 
-function isNamed(segment: string, name: string): boolean {
-  return segment.startsWith(name) && (segment.length === name.length || segment[name.length] === '-');
+/** True if the segment from `start` to `end` is the name, or begins with it and a hyphen. */
+function isNamed(source: string, start: number, end: number, name: string): boolean {
+  const nameEnd = start + name.length;
+  return source.startsWith(name, start) && (nameEnd === end || source[nameEnd] === '-');
+}
+
+function isCalendar(source: string, start: number, end: number): boolean {
+  const nameStart = end - 'calendar'.length;
+  return source.startsWith('calendar', nameStart) && (nameStart === start || (nameStart > start && source[nameStart - 1] === '-'));
 }

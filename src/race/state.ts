@@ -104,6 +104,8 @@ export type RaceState = {
   first_at: number;
   last_at: number;
   appended_at: number;
+  /** Offset of the update that opened the race: tells it from one that had its id before and is gone from the store. */
+  first_offset: number;
   progress_points: ProgressPoint[];
   /** Gaps between updates of this race: how many, and their mean in seconds. */
   gap_count: number;

@@ -6,12 +6,16 @@ import type { PartitionId } from '../ports/record-log.ts';
 // A race is forgotten in race-history, but its revisions travel in eta-updates, which may be read later. So whom to
 // forget is written down first, and whoever inserts revisions looks there after its insert: one of the two deletes them.
 
+const OF_FORGOTTEN = `topic = {topic:String} AND partition = {partition:UInt32}
+  AND arrayExists((id, until) -> id = race_id AND offset < until, {ids:Array(String)}, {offsets:Array(UInt64)})`;
+
 /** Ids in one statement: over HTTP they stand in the URL, which servers cut off at 1 MiB. */
 const MAX_IDS = 100;
 
 /**
  * Removes the rows of forgotten races: those of race-history up to the record that said so, their revisions up to its
- * time. Figures by source and day stay: they name no race. Idempotent. Costs a mutation per table and 100 races.
+ * time. Figures by source and day stay: they name no race. So do the origins of its finishes, by which the historian
+ * knows, after a restart, what is sent again. Idempotent. Costs a mutation per table and 100 races.
  */
 export async function deleteForgotten(store: HistoryStore, { topic, partition }: PartitionId, forgotten: readonly ForgottenRace[]): Promise<void> {
   for (let start = 0; start < forgotten.length; start += MAX_IDS) {
@@ -23,12 +27,11 @@ export async function deleteForgotten(store: HistoryStore, { topic, partition }:
       `INSERT INTO forgotten (race_id, forgotten_at)
        SELECT pair.1, fromUnixTimestamp64Milli(pair.2, 'UTC') FROM (SELECT arrayJoin(arrayZip({ids:Array(String)}, {times:Array(Int64)})) AS pair)`, parameters,
     );
-    for (const table of ['races', 'stages', 'forecast_errors']) {
-      await store.query(
-        `DELETE FROM ${table} WHERE topic = {topic:String} AND partition = {partition:UInt32}
-         AND arrayExists((id, until) -> id = race_id AND offset < until, {ids:Array(String)}, {offsets:Array(UInt64)})`, parameters,
-      );
-    }
+    await store.query(
+      `INSERT INTO forgotten_origins (topic, partition, origin_partition, origin_epoch, origin_offset, origin_index, offset, ingested_at)
+       SELECT topic, partition, origin_partition, origin_epoch, origin_offset, origin_index, offset, ingested_at FROM races WHERE ${OF_FORGOTTEN}`, parameters,
+    );
+    for (const table of ['races', 'stages', 'forecast_errors']) await store.query(`DELETE FROM ${table} WHERE ${OF_FORGOTTEN}`, parameters);
     await deleteRevisions(store, some);
   }
 }

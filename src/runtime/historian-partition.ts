@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError, messageOf, type Rejection } from '../errors.ts';
 import type { OriginGate } from '../forecast/origin-gate.ts';
 import { addRecord, emptyBatch, rowCount, type RowBatch } from '../history/batch.ts';
@@ -11,6 +10,7 @@ import { isPositionKey } from '../race/position-key.ts';
 import { deadLetterRecord } from './dead-letters.ts';
 import { deleteForgotten, deleteLateRevisions } from './forgotten-races.ts';
 import { pause, type Timers } from './timers.ts';
+import { beginTurn } from './turns.ts';
 
 /** When a batch is full. Chosen: large enough for ClickHouse, small enough to hold two per partition. */
 export type BatchLimits = {
@@ -66,8 +66,6 @@ export type HistorianLag = PartitionId & {
 type OpenBatch = { first: number; last: number; bytes: number; readonly firstAtMs: number; readonly month: number; readonly rows: RowBatch; readonly deadLetters: NewRecord[] };
 
 const GROUP = 'historian';
-/** Records decoded before others get the event loop: some milliseconds. */
-const RECORDS_PER_TURN = 200;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 30_000;
 
@@ -108,10 +106,11 @@ export class HistorianPartition {
     const records = batch.records.filter((record) => record.offset >= this.#next && this.#concerns(record));
     await this.#context.codec.prepare(this.id.topic, records.map((record) => record.value));
     this.#end = batch.endOffset;
-    for (const [index, record] of batch.records.entries()) {
+    const turn = beginTurn(this.#context.timers);
+    for (const record of batch.records) {
       // Delivered again after a rejection.
       if (record.offset < this.#next) continue;
-      if (index % RECORDS_PER_TURN === RECORDS_PER_TURN - 1) await nextTurn();
+      if (turn.isOver()) await turn.next();
       if (this.#lost.signal.aborted) return;
       if (this.#ends(record)) await this.#cut();
       if (this.#lost.signal.aborted) return;

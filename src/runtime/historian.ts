@@ -103,7 +103,7 @@ export async function runHistorian(options: HistorianOptions): Promise<Historian
 type StoredOrigin = { origin_partition: number; highest: [number, number, number] };
 
 /**
- * The highest origin stored, by input partition, from records before `first`: exactly what the owner before had when
+ * The highest origin stored, by input partition, from records before `first`, those of forgotten races among them: exactly what the owner before had when
  * it cut the batch that begins there. null = nothing was ever committed: from all that is stored.
  */
 async function loadGate(store: HistoryStore, id: PartitionId, first: number | null, endOffset: number, logger: Logger): Promise<OriginGate> {
@@ -120,8 +120,12 @@ async function loadGate(store: HistoryStore, id: PartitionId, first: number | nu
     return gate;
   }
   const rows = await store.query<StoredOrigin>(
-    `SELECT origin_partition, max((origin_epoch, origin_offset, origin_index)) AS highest FROM races
-     WHERE topic = {topic:String} AND partition = {partition:UInt32} AND offset < {first:UInt64} GROUP BY origin_partition`, parameters,
+    `SELECT origin_partition, max((origin_epoch, origin_offset, origin_index)) AS highest FROM (
+       SELECT origin_partition, origin_epoch, origin_offset, origin_index FROM races
+       WHERE topic = {topic:String} AND partition = {partition:UInt32} AND offset < {first:UInt64}
+       UNION ALL SELECT origin_partition, origin_epoch, origin_offset, origin_index FROM forgotten_origins
+       WHERE topic = {topic:String} AND partition = {partition:UInt32} AND offset < {first:UInt64}
+     ) GROUP BY origin_partition`, parameters,
   );
   for (const { origin_partition: partition, highest: [epoch, offset, index] } of rows) {
     advance(gate, { partition, epoch: Number(epoch), offset: Number(offset), index: Number(index) });

@@ -9,6 +9,7 @@ import { partitionOf } from '../race/partition.ts';
 import { foldHistory, type LearnedPartition } from './learned-partition.ts';
 import { readSnapshots, SnapshotWriter } from './model-snapshots.ts';
 import { every, systemTimers, type Timers } from './timers.ts';
+import { beginTurn } from './turns.ts';
 
 const SNAPSHOT_INTERVAL_MS = 60_000;
 
@@ -66,7 +67,11 @@ export async function runLearner({ log, codec, clock, logger, timers = systemTim
     from: (partition) => partitions[partition]?.offset ?? 0,
     async onRecords(records) {
       await codec.prepare('race-history', records.map((record) => record.value));
-      for (const record of records) fold(record);
+      const turn = beginTurn(timers);
+      for (const record of records) {
+        fold(record);
+        if (turn.isOver()) await turn.next();
+      }
     },
   });
   reader.done.catch((error: unknown) => logger.error({ error: messageOf(error) }, 'The learner stopped reading race-history'));

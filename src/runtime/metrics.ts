@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { rejectionCodes } from '../errors.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import type { PartitionState } from '../race/state.ts';
+import { createAccuracyGauges } from './accuracy-gauges.ts';
 import type { HistorianHooks } from './historian-partition.ts';
 import type { PipelineHooks } from './hooks.ts';
 import { createLiveGauges, type LiveSources } from './live-gauges.ts';
@@ -62,10 +63,12 @@ export function createMetrics(maxSourceLabels: number): Metrics {
 
   const sourceLabel = limitedLabels(maxSourceLabels);
   const classLabel = limitedLabels(maxSourceLabels);
+  const judgeLately = createAccuracyGauges(registry, sourceLabel);
   const judge = (record: HistoryRecord): void => {
     if (record.kind !== 'FinishedRace' || record.value.correction) return;
     const { outcome, source, checkpoints, duration_sec } = record.value;
     finished.inc({ outcome });
+    judgeLately(record.value);
     const first = checkpoints.find(({ role }) => role === 'served');
     if (first === undefined || duration_sec <= 0 || outcome === 'canceled' || outcome === 'abandoned') return;
     const error = Math.abs(first.eta_sec - duration_sec) / duration_sec;

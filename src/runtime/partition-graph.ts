@@ -1,13 +1,13 @@
-import { merge, Subject, type Observable, type OperatorFunction } from 'rxjs';
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import { topology, type ProcessorName, type SourceName } from '../../topology/topology.ts';
 import { messageOf, reject, type Rejection } from '../errors.ts';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
-import { silenceEndsAtMs } from '../forecast/wake.ts';
 import { decodeUpdates } from '../operators/decode-updates.ts';
 import { foldRaces } from '../operators/fold-races.ts';
+import type { GiveUp } from '../operators/give-up.ts';
 import { issueForecasts } from '../operators/issue-forecasts.ts';
-import type { DecodedItem, FoldedItem, HistoryItem, NormalizedItem, RevisedItem, WakeUp } from '../operators/items.ts';
+import type { DecodedItem, FoldedItem, HistoryItem, NormalizedItem, RevisedItem, WakeUp, WokenItem } from '../operators/items.ts';
 import { normalizeUpdates } from '../operators/normalize-updates.ts';
 import { recordHistory } from '../operators/record-history.ts';
 import { reviseEtas } from '../operators/revise-etas.ts';
@@ -30,6 +30,8 @@ export type GraphOptions = {
   readonly graceMs: number;
   /** How long a finished race stays in the store. */
   readonly finishedTtlMs: number;
+  /** false = every forecast is published, and displayed as it is (default: true). */
+  readonly hold?: boolean | undefined;
 };
 
 export type DeadLetter = { readonly record: LogRecord; readonly rejection: Rejection };
@@ -43,6 +45,7 @@ export type GraphOutputs = {
   readonly history: HistoryRecord[];
   readonly deadLetters: DeadLetter[];
   readonly reroutes: { readonly record: LogRecord; readonly partition: number }[];
+  readonly giveUps: GiveUp[];
 };
 
 /**
@@ -51,8 +54,8 @@ export type GraphOutputs = {
  */
 export class PartitionGraph {
   readonly #options: GraphOptions;
-  #inputs = new Subject<LogRecord>();
-  #wakeUps = new Subject<WakeUp>();
+  #inputs = new Outlet<LogRecord>();
+  #wakeUps = new Outlet<WakeUp>();
   #failure: { error: unknown } | null = null;
   #outputs: GraphOutputs = emptyOutputs();
 
@@ -82,7 +85,7 @@ export class PartitionGraph {
   /** Looks at the races whose wake-up is due, at most `limit`; returns how many there were. Throws on a bug. */
   wake(nowMs: number, limit: number): number {
     const due = this.#options.store.takeDue(nowMs, limit);
-    for (const raceId of this.#bySilence(due)) {
+    for (const raceId of due) {
       this.#run(() => this.#wakeUps.next({ raceId, nowMs }), (error) => {
         throw error;
       });
@@ -90,22 +93,9 @@ export class PartitionGraph {
     return due.length;
   }
 
-  /**
-   * Races that are given up are numbered in the order in which they fell silent: a slice that is run again after a
-   * crash, at another time, may give up more or fewer of them, but each under the number that it had.
-   */
-  #bySilence(raceIds: readonly string[]): string[] {
-    const { store } = this.#options;
-    const due = raceIds.flatMap((raceId) => {
-      const race = store.get(raceId);
-      return race === undefined ? [] : [{ raceId, endsAtMs: silenceEndsAtMs(race) }];
-    });
-    return due.sort((a, b) => a.endsAtMs - b.endsAtMs || (a.raceId < b.raceId ? -1 : 1)).map(({ raceId }) => raceId);
-  }
-
   get outputCount(): number {
-    const { etas, history, deadLetters, reroutes } = this.#outputs;
-    return etas.length + history.length + deadLetters.length + reroutes.length;
+    const { etas, history, deadLetters, reroutes, giveUps } = this.#outputs;
+    return etas.length + history.length + deadLetters.length + reroutes.length + giveUps.length;
   }
 
   takeOutputs(): GraphOutputs {
@@ -117,29 +107,29 @@ export class PartitionGraph {
   /** One throw ends an RxJS graph: the record's changes and outputs are taken back and the graph is wired anew. */
   #run(next: () => void, onFailure: (error: unknown) => void): void {
     const { store } = this.#options;
-    const { etas, history, deadLetters, reroutes } = this.#outputs;
-    const before = [etas.length, history.length, deadLetters.length, reroutes.length] as const;
+    const { etas, history, deadLetters, reroutes, giveUps } = this.#outputs;
+    const before = [etas.length, history.length, deadLetters.length, reroutes.length, giveUps.length] as const;
     store.begin();
     next();
     if (this.#failure === null) return;
     const { error } = this.#failure;
     this.#failure = null;
     store.rollback();
-    [etas.length, history.length, deadLetters.length, reroutes.length] = before;
+    [etas.length, history.length, deadLetters.length, reroutes.length, giveUps.length] = before;
     this.#wire();
     onFailure(error);
   }
 
   #wire(): void {
-    const { store, partitionCount, codec, models, clock, graceMs, finishedTtlMs } = this.#options;
+    const { store, partitionCount, codec, models, clock, graceMs, finishedTtlMs, hold = true } = this.#options;
     const processors: Partial<Record<ProcessorName, OperatorFunction<never, unknown>>> = {
       'decode-updates': decodeUpdates({ codec, partitionOf: (key) => partitionOfKey(key, partitionCount) }),
       'normalize-updates': normalizeUpdates() satisfies OperatorFunction<DecodedItem, NormalizedItem>,
       'fold-races': foldRaces({ store, graceMs }) satisfies OperatorFunction<NormalizedItem, FoldedItem>,
       'tally-inputs': tallyInputs(store) satisfies OperatorFunction<Tallied, Tallied>,
       'wake-races': wakeRaces({ store, finishedTtlMs }),
-      'issue-forecasts': issueForecasts(models),
-      'revise-etas': reviseEtas({ store, clock, finishedTtlMs }),
+      'issue-forecasts': issueForecasts(models, hold),
+      'revise-etas': reviseEtas({ store, clock, finishedTtlMs, hold }),
       'record-history': recordHistory(store),
     };
     const sinks: Record<string, (item: never) => void> = {
@@ -152,37 +142,55 @@ export class PartitionGraph {
       refused: (item: DecodedItem | NormalizedItem | FoldedItem) => {
         if (item.kind === 'rejected') this.#outputs.deadLetters.push(item);
       },
+      'give-ups': (item: WokenItem) => {
+        if (item.kind === 'give-up') this.#outputs.giveUps.push(item);
+      },
       reroutes: (item: DecodedItem) => {
         if (item.kind === 'misplaced') this.#outputs.reroutes.push(item);
       },
     };
-    this.#inputs = new Subject();
-    this.#wakeUps = new Subject();
-    const streams = new Map<ProcessorName | SourceName, Observable<unknown>>([['race-updates', this.#inputs], ['wake-ups', this.#wakeUps]]);
+    this.#inputs = new Outlet();
+    this.#wakeUps = new Outlet();
+    const outlets = new Map<ProcessorName | SourceName, Outlet<never>>([['race-updates', this.#inputs as Outlet<never>], ['wake-ups', this.#wakeUps as Outlet<never>]]);
     const fail = (error: unknown): void => {
       this.#failure ??= { error };
     };
     for (const node of topology) {
       if (node.role !== 'pipeline' || node.kind === 'source') continue;
-      const parents = node.parents.map((parent) => streams.get(parent)).filter((stream) => stream !== undefined);
+      const parents = node.parents.map((parent) => outlets.get(parent)).filter((outlet) => outlet !== undefined);
       // The learner's nodes belong to the instance, not to a partition.
       if (parents.length < node.parents.length) continue;
-      const input = parents.length === 1 && parents[0] !== undefined ? parents[0] : merge(...parents);
+      const input = new Observable<never>((subscriber) => {
+        for (const parent of parents) parent.feed(subscriber);
+      });
       if (node.kind === 'processor') {
         const operator = processors[node.name];
         if (operator === undefined) throw new Error(`No operator is bound to ${node.name}`);
-        const output = new Subject<unknown>();
-        streams.set(node.name, output);
-        (input as Observable<never>).pipe(operator).subscribe({ next: (item) => output.next(item), error: fail });
+        const output = new Outlet<unknown>();
+        outlets.set(node.name, output as Outlet<never>);
+        input.pipe(operator).subscribe({ next: (item) => output.next(item), error: fail });
       } else {
         const sink = sinks[node.name];
         if (sink === undefined) throw new Error(`No sink is bound to ${node.name}`);
-        (input as Observable<never>).subscribe({ next: sink, error: fail });
+        input.subscribe({ next: sink, error: fail });
       }
     }
   }
 }
 
+/** What a node gives, to all that read it, in the order of the topology. A Subject does the same at several times the cost per item. */
+class Outlet<T> {
+  readonly #readers: Subscriber<T>[] = [];
+
+  feed(reader: Subscriber<T>): void {
+    this.#readers.push(reader);
+  }
+
+  next(item: T): void {
+    for (const reader of this.#readers) reader.next(item);
+  }
+}
+
 function emptyOutputs(): GraphOutputs {
-  return { etas: [], history: [], deadLetters: [], reroutes: [] };
+  return { etas: [], history: [], deadLetters: [], reroutes: [], giveUps: [] };
 }

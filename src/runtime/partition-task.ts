@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
 import { sourceOf } from '../forecast/history-record.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -12,17 +11,18 @@ import { approximateStateBytes } from '../race/state-size.ts';
 import { appendInChunks } from './append-in-chunks.ts';
 import { changelogHeaders } from './changelog-headers.ts';
 import { deadLetterRecord } from './dead-letters.ts';
+import { giveUpRecord } from './give-up-record.ts';
 import type { PipelineHooks } from './hooks.ts';
 import { PartitionGraph, type GraphOptions, type GraphOutputs } from './partition-graph.ts';
 import type { PartitionStore } from './race-store.ts';
+import type { Timers } from './timers.ts';
+import { beginTurn } from './turns.ts';
 
 /**
  * Inputs in one slice at most: bounds what a crash repeats. A race that changes several times within a slice is logged
  * once: of a backlog in slices of 1,000 a fifth as many states were sent as in slices of 250.
  */
 const SLICE_RECORDS = 1_000;
-/** Inputs before others get the event loop: some milliseconds. */
-const RECORDS_PER_TURN = 100;
 /** Wake-ups in one slice at most. */
 const SLICE_WAKE_UPS = 250;
 /** Leaves room for the totals and framing in one send, so that a slice's changelog is all there or not at all. */
@@ -35,6 +35,7 @@ export type TaskOptions = GraphOptions & {
   readonly codec: Codec;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly timers: Timers;
   readonly hooks: PipelineHooks;
   readonly store: PartitionStore;
   /** Names this task in the changelog. */
@@ -97,6 +98,7 @@ export class PartitionTask {
       let stateBytes = 0;
       let sliceStart = 0;
       const startedAt = performance.now();
+      const turn = beginTurn(this.#options.timers);
       for (const [index, record] of batch.records.entries()) {
         if (this.#lost.signal.aborted || batch.signal.aborted) return;
         stateBytes += this.#accept(record);
@@ -104,8 +106,8 @@ export class PartitionTask {
           await this.#flush();
           stateBytes = 0;
           sliceStart = index + 1;
-        } else if (index % RECORDS_PER_TURN === RECORDS_PER_TURN - 1) {
-          await nextTurn();
+        } else if (turn.isOver()) {
+          await turn.next();
         }
       }
       await this.#flush();
@@ -213,7 +215,7 @@ export class PartitionTask {
     });
   }
 
-  async #sendOutputs({ etas, history, deadLetters, reroutes }: GraphOutputs): Promise<void> {
+  async #sendOutputs({ etas, history, deadLetters, reroutes, giveUps }: GraphOutputs): Promise<void> {
     const { log, codec, partition, historyPartitions } = this.#options;
     const { signal } = this.#lost;
     const sends: Promise<void>[] = [];
@@ -225,9 +227,10 @@ export class PartitionTask {
       pushTo(historyByPartition, partitionOfKey(key, historyPartitions), { key, value: codec.encode('race-history', record.value, record.kind) });
     }
     for (const [target, records] of historyByPartition) sends.push(appendInChunks(log, 'race-history', target, records, signal));
-    const reroutesByPartition = new Map<number, NewRecord[]>();
-    for (const { record, partition: target } of reroutes) pushTo(reroutesByPartition, target, { key: record.key, value: record.value, headers: record.headers });
-    for (const [target, records] of reroutesByPartition) sends.push(appendInChunks(log, 'race-updates', target, records, signal));
+    const updatesByPartition = new Map<number, NewRecord[]>();
+    for (const { record, partition: target } of reroutes) pushTo(updatesByPartition, target, { key: record.key, value: record.value, headers: record.headers });
+    for (const giveUp of giveUps) pushTo(updatesByPartition, partition, giveUpRecord(codec, giveUp));
+    for (const [target, records] of updatesByPartition) sends.push(appendInChunks(log, 'race-updates', target, records, signal));
     sends.push(appendInChunks(log, 'dead-letters', 0, deadLetters.map(({ record, rejection }) => deadLetterRecord(record, rejection)), signal));
     // All of them, whatever becomes of one: what is still under way then must not arrive behind the next slice.
     const failed = (await Promise.allSettled(sends)).find((result) => result.status === 'rejected');

@@ -67,7 +67,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     if (assignments.get(partition) !== assignment) return;
     const taskId = `${writerId}/${taskCount++}`;
     const task = new PartitionTask({
-      partition, partitionCount, historyPartitions, log, codec, clock, logger, hooks, store, writerId: taskId, endOffset,
+      partition, partitionCount, historyPartitions, log, codec, clock, logger, timers, hooks, store, writerId: taskId, endOffset,
       models: learner, graceMs: GRACE_MS, finishedTtlMs: options.finishedTtlMs,
       commit: async (nextOffset) => (subscription ?? await subscribed.promise).commit({ topic: 'race-updates', partition }, nextOffset),
     });

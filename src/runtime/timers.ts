@@ -2,6 +2,8 @@
 export type Timers = {
   /** Calls once, after so many ms; returns how to call it off. */
   after(delayMs: number, call: () => void): () => void;
+  /** Time that only goes on, ms, from any start. */
+  monotonicMs(): number;
 };
 
 export const systemTimers: Timers = {
@@ -9,6 +11,7 @@ export const systemTimers: Timers = {
     const timer = setTimeout(call, delayMs);
     return () => clearTimeout(timer);
   },
+  monotonicMs: () => performance.now(),
 };
 
 /** Calls again and again, the first time after `intervalMs`; returns how to stop that. */

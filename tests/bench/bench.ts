@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openKafkaLog } from '../../src/adapters/kafka/kafka-log.ts';
+import { repairRequestTimer } from '../../src/adapters/kafka/request-timer.ts';
 import type { RecordLog, TopicDefinition } from '../../src/ports/record-log.ts';
 import { partitionCounts, topics } from '../../topology/topics.ts';
 import { kafkaConfig, quietLogger } from '../support/engines/kafka-client.ts';
@@ -21,6 +22,8 @@ export function openSetting(): Setting {
   let cluster: Promise<KafkaCluster> | null = null;
   return {
     async broker() {
+      // Clients of the bench itself, as production has them.
+      repairRequestTimer();
       // Its own settings are for tests that wait for compaction; a load must not be cleaned up while it is measured.
       cluster ??= startKafka({ brokers: 1, settings: () => ({ 'log.cleaner.backoff.ms': 15_000, 'log.retention.check.interval.ms': 300_000 }) });
       return (await cluster).brokers[0] ?? '';

@@ -3,7 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openSetting, type Bench, type Figure } from './bench.ts';
+import { clusters } from './clusters.ts';
 import { codec } from './codec.ts';
+import { forecast } from './forecast.ts';
 import { historian } from './historian.ts';
 import { http } from './http.ts';
 import { instances } from './instances.ts';
@@ -13,7 +15,7 @@ import { memory } from './memory.ts';
 import { pipeline } from './pipeline.ts';
 import { restart } from './restart.ts';
 
-const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, log, codec, historian, http, instances };
+const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters };
 /** `pipeline` holds their figures. */
 const parts: ReadonlySet<string> = new Set(['latency', 'memory', 'restart']);
 

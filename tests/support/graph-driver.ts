@@ -3,6 +3,7 @@ import { embeddedRegistry } from '../../src/adapters/avro/embedded-registry.ts';
 import type { Codec } from '../../src/ports/codec.ts';
 import type { LogRecord } from '../../src/ports/record-log.ts';
 import type { RaceUpdate } from '../../src/race/update.ts';
+import { giveUpRecord } from '../../src/runtime/give-up-record.ts';
 import { createLearnedPartition, foldHistory } from '../../src/runtime/learned-partition.ts';
 import { PartitionGraph, type GraphOutputs } from '../../src/runtime/partition-graph.ts';
 import { initialPosition, PartitionStore } from '../../src/runtime/race-store.ts';
@@ -57,15 +58,19 @@ export async function graphDriver(options: { readonly nowMs: number; readonly pa
       return take();
     },
     advanceTo(nowMs) {
-      const all: GraphOutputs = { etas: [], history: [], deadLetters: [], reroutes: [] };
+      const all: GraphOutputs = { etas: [], history: [], deadLetters: [], reroutes: [], giveUps: [] };
       for (;;) {
         const dueMs = store.nextDueMs();
         if (dueMs === null || dueMs > nowMs) break;
         driver.nowMs = Math.max(driver.nowMs, dueMs);
         graph.wake(driver.nowMs, 1_000);
-        const outputs = take();
-        all.etas.push(...outputs.etas);
-        all.history.push(...outputs.history);
+        const woken = take();
+        // Read back at once.
+        for (const outputs of [woken, ...woken.giveUps.map((giveUp) => driver.sendRaw(giveUpRecord(codec, giveUp)))]) {
+          all.etas.push(...outputs.etas);
+          all.history.push(...outputs.history);
+          all.giveUps.push(...outputs.giveUps);
+        }
       }
       driver.nowMs = nowMs;
       return all;

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Codec } from '../../src/ports/codec.ts';
 import { emptyUpdate } from '../../src/race/update.ts';
+import { giveUpRecord } from '../../src/runtime/give-up-record.ts';
+import type { GraphOutputs } from '../../src/runtime/partition-graph.ts';
 import { fleetUpdates } from '../support/fleet.ts';
-import { embeddedCodec, graphDriver, HOUR_MS } from '../support/graph-driver.ts';
+import { embeddedCodec, graphDriver, HOUR_MS, type GraphDriver } from '../support/graph-driver.ts';
 
 const T0 = Date.UTC(2026, 0, 1);
 const submission = { ...emptyUpdate('r1', 'ci/acme', T0), title: 'build', state: 'running' as const, started_at: T0 };
@@ -79,7 +81,7 @@ describe('the graph', () => {
     const driver = await graphDriver({ nowMs: T0 });
     driver.send(submission);
     const again = driver.sendRaw({ offset: 0, key: Buffer.from('r1'), value: driver.codec.encode('race-updates', submission) });
-    expect(again).toEqual({ etas: [], history: [], deadLetters: [], reroutes: [] });
+    expect(again).toEqual({ etas: [], history: [], deadLetters: [], reroutes: [], giveUps: [] });
     expect(driver.store.position).toMatchObject({ read: 1, applied: 1, skipped: 1 });
   });
 
@@ -103,6 +105,63 @@ describe('the graph', () => {
     const end = driver.advanceTo(T0 + 40 * 24 * HOUR_MS);
     expect(end.history).toMatchObject([{ kind: 'FinishedRace', value: { outcome: 'abandoned' } }]);
     expect(driver.store.size).toBe(0);
+  });
+
+  it('tells a race that comes back under an id from the one that had it, and a further attempt from neither', async () => {
+    const driver = await graphDriver({ nowMs: T0 });
+    const ends: unknown[] = [];
+    const see = ({ history }: GraphOutputs): void => {
+      for (const { value } of history) if ('race_id' in value && 'attempt' in value && value.race_id === 'r1') ends.push([value.attempt, value.first_offset]);
+    };
+    driver.send({ ...submission, race_id: 'other' });
+    see(driver.send(submission));
+    see(driver.send({ ...emptyUpdate('r1', 'ci/acme', T0 + 10_000), state: 'passed' }));
+    see(driver.send({ ...submission, at: T0 + 20_000, started_at: T0 + 20_000 }));
+    see(driver.send({ ...emptyUpdate('r1', 'ci/acme', T0 + 30_000), state: 'failed' }));
+    see(driver.advanceTo(T0 + 30 * HOUR_MS));
+    expect(driver.store.get('r1')).toBeUndefined();
+    const offset = driver.store.position.applied_offset + 1;
+    expect(driver.send({ ...submission, at: driver.nowMs, started_at: driver.nowMs }).etas[0]?.eta).toMatchObject({ attempt: 1, revision: 1, first_offset: offset });
+    see(driver.send({ ...emptyUpdate('r1', 'ci/acme', driver.nowMs + 1_000), state: 'passed' }));
+    expect(ends).toEqual([[1, 1], [2, 1], [1, offset]]);
+  });
+
+  describe('a race that is asked to be given up', () => {
+    const silentFor = async (hours: number): Promise<{ driver: GraphDriver; ask: (heard: number) => GraphOutputs }> => {
+      const driver = await graphDriver({ nowMs: T0 });
+      driver.send(submission);
+      driver.nowMs = T0 + hours * HOUR_MS;
+      return { driver, ask: (offset) => driver.sendRaw(giveUpRecord(driver.codec, { kind: 'give-up', raceId: 'r1', source: 'ci/acme', lastAtMs: T0, heard: { epoch: 0, offset } })) };
+    };
+
+    it('is closed once, however often that is asked', async () => {
+      const { driver, ask } = await silentFor(30);
+      expect(ask(0).history).toMatchObject([{ value: { outcome: 'abandoned', version: 1, origin: { offset: 1, index: 0 } } }]);
+      expect(ask(0).history).toEqual([]);
+      expect(driver.store.position).toMatchObject({ read: 3, applied: 2, late: 1 });
+    });
+
+    it('is not closed when it was heard of since', async () => {
+      const { driver, ask } = await silentFor(30);
+      driver.send({ ...emptyUpdate('r1', 'ci/acme', T0 + 1), progress: 3 });
+      driver.nowMs += 30 * HOUR_MS;
+      expect(ask(0).history).toEqual([]);
+      expect(driver.store.get('r1')?.state).toBe('running');
+      expect(ask(1).history).toMatchObject([{ value: { outcome: 'abandoned' } }]);
+    });
+
+    it('is not closed when only the clock of who asks has gone on for a day', async () => {
+      const { driver, ask } = await silentFor(2);
+      expect(ask(0).history).toEqual([]);
+      expect(driver.store.position).toMatchObject({ applied: 1, late: 1 });
+    });
+
+    it('to a reader that does not know of it, is a repeat', async () => {
+      const { driver } = await silentFor(30);
+      const { key, value } = giveUpRecord(driver.codec, { kind: 'give-up', raceId: 'r1', source: 'ci/acme', lastAtMs: T0, heard: { epoch: 0, offset: 0 } });
+      driver.sendRaw({ key, value });
+      expect(driver.store.position).toMatchObject({ applied: 1, duplicate: 1 });
+    });
   });
 
   it('takes a late stray of a race that has left the store as late, not as a new race', async () => {

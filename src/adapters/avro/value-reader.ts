@@ -1,6 +1,7 @@
 import type { Type } from 'avsc';
 import { messageOf } from '../../errors.ts';
 import type { Decoded } from '../../ports/codec.ts';
+import { compileReader as compilePlainReader, type CompiledReader } from './compiled-reader.ts';
 import { parseType } from './guarded-types.ts';
 import { branchesOf } from './topic-type.ts';
 import type { Branch, TopicType } from './topic-type.ts';
@@ -9,7 +10,7 @@ import type { Branch, TopicType } from './topic-type.ts';
 export type ValueReader = (payload: Buffer) => Decoded;
 
 /** Resolves one written record type into the one that is read; undefined = the same layout, no resolving needed. */
-type BranchReader = { readonly kind: string; readonly type: Type; readonly resolver: ReturnType<Type['createResolver']> | undefined };
+type BranchReader = { readonly kind: string; readonly type: Type; readonly resolver: ReturnType<Type['createResolver']> | undefined; readonly quick: CompiledReader | null };
 
 /**
  * Compiles the way from a writer's schema to what the topic's reader expects: once per pair of schemas, since that
@@ -40,14 +41,19 @@ export function compileReader(writerText: string, reader: TopicType): ValueReade
 function plainReader(writer: Type, reader: TopicType): ValueReader {
   const branch = reader.branches[0];
   if (branch === undefined) throw new Error(`No record type for ${reader.topic}`);
-  const entry: BranchReader = { kind: branch.kind, type: branch.type, resolver: resolverOf(branch.type, writer) };
+  const entry = entryOf(branch, writer);
   return (payload) => read(entry, payload);
 }
 
 /** null = a kind that this version does not know: the others of the union stay readable. */
 function branchReader(written: Branch, known: readonly Branch[]): BranchReader | null {
   const branch = known.find((candidate) => candidate.kind === written.kind);
-  return branch === undefined ? null : { kind: branch.kind, type: branch.type, resolver: resolverOf(branch.type, written.type) };
+  return branch === undefined ? null : entryOf(branch, written.type);
+}
+
+function entryOf({ kind, type }: Branch, writer: Type): BranchReader {
+  const resolver = resolverOf(type, writer);
+  return { kind, type, resolver, quick: resolver === undefined ? compilePlainReader(type) : null };
 }
 
 function resolverOf(reader: Type, writer: Type): BranchReader['resolver'] {
@@ -59,7 +65,8 @@ function resolverOf(reader: Type, writer: Type): BranchReader['resolver'] {
 }
 
 function read(entry: BranchReader, payload: Buffer): Decoded {
-  return { kind: entry.kind, value: entry.type.fromBuffer(payload, entry.resolver) };
+  const value = entry.quick?.(payload);
+  return { kind: entry.kind, value: value === undefined ? entry.type.fromBuffer(payload, entry.resolver) : value };
 }
 
 function kindsOf(reader: TopicType): string {

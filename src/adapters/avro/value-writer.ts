@@ -1,4 +1,5 @@
 import { assert } from '../../errors.ts';
+import { compileWriter } from './compiled-writer.ts';
 import type { Branch, TopicType } from './topic-type.ts';
 
 /** A value to framed Avro bytes: 0, the schema id as int32, the body. Throws on a value that does not fit. */
@@ -13,15 +14,23 @@ const MAX_SCRATCH_BYTES = 1024 * 1024;
 
 export function createWriter(type: TopicType, schemaId: number): ValueWriter {
   assert(type.branches.length <= 64, `${type.topic} has at most 64 kinds, so that a branch number is one byte`);
+  const compiled = type.branches.map((branch) => compileWriter(branch.type));
+  const start = type.union ? FRAME_BYTES + 1 : FRAME_BYTES;
   return (value, kind) => {
     const index = type.union ? type.branches.findIndex((branch) => branch.kind === kind) : 0;
     const branch = branchAt(type, index, kind);
     let buffer = scratch;
-    for (;;) {
+    for (let quick = compiled[index] ?? null; ; quick = null) {
       buffer[0] = 0;
       buffer.writeInt32BE(schemaId, 1);
       if (type.union) buffer[FRAME_BYTES] = index << 1;
-      const end = write(branch, value, buffer, type.union ? FRAME_BYTES + 1 : FRAME_BYTES, type);
+      if (quick !== null) {
+        const end = quick(value, buffer, start);
+        if (end >= 0 && end <= buffer.length) return Buffer.from(buffer.subarray(0, end));
+        // Too large, or not plainly of its type: avsc says by how much, or what is wrong.
+        continue;
+      }
+      const end = write(branch, value, buffer, start, type);
       // Negative = the bytes that were missing.
       if (end >= 0) return Buffer.from(buffer.subarray(0, end));
       buffer = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(buffer.length - end)));

@@ -31,7 +31,7 @@ export async function readMigrations(directory: URL): Promise<Migration[]> {
  * Applies what is missing, in order, forward only, and sets how long rows are kept.
  *
  * Refuses with `query_failed` when an applied file was changed, or when the database is ahead of this program.
- * A migration cut short by a crash runs again from its start: its statements say IF NOT EXISTS.
+ * A migration cut short by a crash runs again from its start: its statements say IF NOT EXISTS or OR REPLACE.
  */
 export async function migrate(engine: Engine, migrations: readonly Migration[], ttlDays: number, logger: Logger): Promise<void> {
   await engine.createDatabase();

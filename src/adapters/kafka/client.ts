@@ -4,6 +4,7 @@ import type { KafkaConfig } from '../../config.ts';
 import { AppError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../ports/logger.ts';
 import { registerCodecs } from './codecs.ts';
+import { installFastBatches } from './fast-batches.ts';
 import { CONNECT_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from './limits.ts';
 import { bridgeLogs } from './log-bridge.ts';
 import { repairRequestTimer } from './request-timer.ts';
@@ -15,6 +16,7 @@ export const clientRetry: RetryOptions = { initialRetryTime: 50, multiplier: 1.3
 export function createClient(config: KafkaConfig, clientId: string, logger: Logger): Kafka {
   registerCodecs();
   repairRequestTimer();
+  installFastBatches();
   const options: KafkajsConfig = {
     clientId,
     brokers: [...config.brokers],

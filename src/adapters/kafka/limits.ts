@@ -16,8 +16,11 @@ export const MAX_MESSAGE_BYTES = 1_048_576;
 export const MERGE_MAX_BYTES = 512 * 1024;
 export const MERGE_MAX_RECORDS = 1_000;
 
-/** Producers beside one another. Each has one send in flight; a partition always uses the same one. Chosen. */
-export const LANES = 4;
+/**
+ * Producers beside one another. Each has one send in flight; a partition always uses the same one. With 4, revisions of 24
+ * partitions waited for each other: at 2,000 updates/s half of them took 2.3 times as long as in a bare loop, with 12 1.8 times.
+ */
+export const LANES = 8;
 /** No send is begun later than this after its `append`, ms. Chosen: outlives a leader election by far. */
 export const APPEND_DEADLINE_MS = 45_000;
 

@@ -7,6 +7,17 @@ const passedOn = ['broker', 'clientId', 'correlationId', 'groupId', 'memberId', 
 /** Said on every producer whose retries are bounded; ours is discarded when they run out, which is what it asks for. */
 const EXPECTED_WARNING = 'Limiting retries for the idempotent producer';
 
+/** Answers of brokers while leaders and coordinators are elected, each tried again: our own lines say what lasts. */
+const passing: ReadonlySet<unknown> = new Set([
+  'This server does not host this topic-partition',
+  'There is no leader for this topic-partition as we are in the middle of a leadership election',
+  'This server is not the leader for that topic-partition',
+  "The coordinator is loading and hence can't process requests for this group",
+  'The group coordinator is not available',
+  'This is not the correct coordinator for this group',
+  'The group is rebalancing, so a rejoin is needed',
+]);
+
 /**
  * kafkajs's log lines on our logger. Its errors become warnings: it retries them, and what it cannot make good comes
  * to us as a rejection. `secrets` are cut out of every text.
@@ -22,7 +33,8 @@ export function bridgeLogs(logger: Logger, secrets: readonly string[]): logCreat
       else if (typeof value === 'number') details[name] = value;
     }
     const message = clean(log.message);
-    if (level <= kafkajs.logLevel.WARN) logger.warn(details, message);
+    const isPassing = message.startsWith('Response ') && passing.has(details['error']);
+    if (level <= kafkajs.logLevel.WARN && !isPassing) logger.warn(details, message);
     else logger.debug(details, message);
   };
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../../ports/logger.ts';
 import type { NewRecord } from '../../ports/record-log.ts';
 import { asUnavailable, isHopeless, isProducerSpent, isTooLarge } from './kafka-errors.ts';
 import { APPEND_DEADLINE_MS, MERGE_MAX_BYTES, MERGE_MAX_RECORDS, REQUEST_TIMEOUT_MS, SEND_RETRIES } from './limits.ts';
-import { toMessage } from './records.ts';
+import { ofOnePartition, toMessage } from './records.ts';
 import { growingDelaysMs, pause } from './retry.ts';
 
 /** An append on its way. `topic` is Kafka's name. */
@@ -97,7 +97,7 @@ export function openProducerLane({ kafka, logger, clock }: LaneOptions): Produce
   }
 
   async function store(group: Group): Promise<number> {
-    const messages = group.appends.flatMap((append) => append.records.map((record) => toMessage(group.partition, record)));
+    const messages = ofOnePartition(group.partition, group.appends.flatMap((append) => append.records.map((record) => toMessage(group.partition, record))));
     const endMs = Math.min(...group.appends.map((append) => append.sinceMs)) + APPEND_DEADLINE_MS;
     let lastError: unknown = null;
     for (const delayMs of growingDelaysMs(500)) {

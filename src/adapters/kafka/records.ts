@@ -51,6 +51,14 @@ export function toMessage(partition: number, record: NewRecord): Message {
   return message;
 }
 
+/**
+ * The messages of one send, all of one partition. kafkajs groups them by a `reduce` that copies n of them n²/2 times: it is
+ * told the one group that there is.
+ */
+export function ofOnePartition(partition: number, messages: Message[]): Message[] {
+  return Object.defineProperty(messages, 'reduce', { value: () => ({ [partition]: messages }) });
+}
+
 /** Bytes of keys, values and headers. */
 export function payloadBytes(record: NewRecord): number {
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);

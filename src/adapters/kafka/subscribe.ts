@@ -363,6 +363,8 @@ export async function openSubscription(context: SubscriptionContext, options: Su
     }
   }
 
+  // A consumer crashes on a coordinator that is still loading, as on a Kafka that has had no group yet.
+  for (const topic of options.topics.slice(0, 1)) await context.committedOf(group, topic).catch((error: unknown) => logger.warn({ groupId, error: messageOf(error) }, 'The coordinator of the group does not answer yet'));
   const first = await startSession();
   // The caller has the subscription before its handler is called.
   setImmediate(() => { if (!stopping.signal.aborted) run(first); });
@@ -370,7 +372,8 @@ export async function openSubscription(context: SubscriptionContext, options: Su
   return {
     commit(id, nextOffset, metadata = '') {
       const one = held.get(keyOf(id));
-      return one === undefined ? Promise.reject(lostError(id)) : committer.commit({ id, offset: nextOffset, metadata, held: one.signal });
+      // Before it is ready nothing of it was delivered: only a batch of an earlier holding can want to commit.
+      return one === undefined || !one.ready ? Promise.reject(lostError(id)) : committer.commit({ id, offset: nextOffset, metadata, held: one.signal });
     },
     async committed(id) {
       return (await context.committedOf(group, id.topic))[id.partition] ?? { offset: null, metadata: '' };

@@ -2,7 +2,9 @@ import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs';
 import { AppError } from '../../errors.ts';
 import type { Logger } from '../../ports/logger.ts';
 import type { TopicDefinition } from '../../ports/record-log.ts';
-import { MAX_MESSAGE_BYTES } from './limits.ts';
+import { errorType } from './kafka-errors.ts';
+import { ADMIN_DEADLINE_MS, MAX_MESSAGE_BYTES } from './limits.ts';
+import { growingDelaysMs, pause } from './retry.ts';
 
 /** Replication factor of created topics. 0 in the settings = 3 where there are three brokers, else 1. */
 async function chooseReplication(admin: Admin, wanted: number): Promise<number> {
@@ -20,6 +22,8 @@ export async function ensureKafkaTopics(admin: Admin, definitions: readonly Topi
     // Resolves false where another instance was quicker; the counts are compared below either way.
     await admin.createTopics({ waitForLeaders: true, timeout: 15_000, topics: missing.map((definition) => toKafkaTopic(definition, prefix, replicationFactor)) });
     logger.info({ topics: missing.map((definition) => prefix + definition.name), replicationFactor }, 'Created topics');
+    // Known to the controller, a leader may still not know of it.
+    for (const { name } of missing) await whenLed(() => admin.fetchTopicOffsets(prefix + name));
   }
   const { topics } = await admin.fetchTopicMetadata({ topics: definitions.map((definition) => prefix + definition.name) });
   for (const definition of definitions) {
@@ -31,6 +35,23 @@ export async function ensureKafkaTopics(admin: Admin, definitions: readonly Topi
   const kept = definitions.filter((definition) => existing.has(prefix + definition.name));
   if (kept.length > 0) await warnOfCreateTime(admin, kept.map((definition) => prefix + definition.name), logger);
 }
+
+/** Asks until every partition's leader takes itself for one. */
+async function whenLed(ask: () => Promise<unknown>): Promise<void> {
+  let waitedMs = 0;
+  for (const delayMs of growingDelaysMs(1_000)) {
+    try {
+      await ask();
+      return;
+    } catch (error) {
+      if (!beingLed.has(errorType(error)) || waitedMs > ADMIN_DEADLINE_MS) throw error;
+    }
+    await pause(delayMs);
+    waitedMs += delayMs;
+  }
+}
+
+const beingLed: ReadonlySet<string> = new Set(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION']);
 
 function toKafkaTopic(definition: TopicDefinition, prefix: string, replicationFactor: number): ITopicConfig {
   const entries: Record<string, string> = {

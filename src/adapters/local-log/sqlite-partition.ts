@@ -1,4 +1,5 @@
 import { decodeHeaders, encodeHeaders } from './header-bytes.ts';
+import { makePartitionTail } from './partition-tail.ts';
 import type { DatabaseSync } from 'node:sqlite';
 import type { RecordHead, StoredPartition } from './storage.ts';
 import type { LogRecord } from '../../ports/record-log.ts';
@@ -46,10 +47,12 @@ export function sqlitePartition({ database, id, topic, partition, isCompacted }:
   const selectCommit = database.prepare('SELECT next_offset, metadata FROM commits WHERE partition_id = ? AND consumer_group = ?');
   const saveCommit = database.prepare('INSERT OR REPLACE INTO commits (partition_id, consumer_group, next_offset, metadata) VALUES (?, ?, ?, ?)');
 
+  const tail = makePartitionTail(topic, partition);
   let endOffset = 0;
   let savedEndOffset = 0;
   let cleanedOffset = 0;
   const reload = (): void => {
+    tail.clear();
     const stored = selectOffsets.get(id) as { end_offset: number; cleaned_offset: number };
     endOffset = stored.end_offset;
     savedEndOffset = endOffset;
@@ -71,9 +74,12 @@ export function sqlitePartition({ database, id, topic, partition, isCompacted }:
         insert.run(endOffset, appendedAtMs, key, value, encodeHeaders(headers));
         endOffset += 1;
       }
+      tail.push(records, base, appendedAtMs);
       return base;
     },
     read(from, maxRecords, maxBytes) {
+      const recent = tail.read(from, maxRecords, maxBytes);
+      if (recent !== null) return recent;
       const read: LogRecord[] = [];
       let bytes = 0;
       for (const row of select.iterate(from, maxRecords)) {
@@ -104,6 +110,7 @@ export function sqlitePartition({ database, id, topic, partition, isCompacted }:
       const last = heads.at(-1);
       if (last === undefined) return;
       deleteUntil.run(last.offset);
+      tail.forgetTo(last.offset);
       if (!isCompacted()) return;
       for (const { key, offset } of heads) {
         if (key !== null) deleteNewest.run(key, offset);
@@ -128,6 +135,7 @@ export function sqlitePartition({ database, id, topic, partition, isCompacted }:
         saveNewest.run(head.key, head.offset, head.isTombstone ? head.appendedAtMs : null);
       }
       updateCleaned.run(cleanedOffset, id);
+      tail.forgetTo(cleanedOffset - 1);
     },
     dropTombstones(untilMs, limit) {
       const due = selectTombstones.all(untilMs, limit) as { key: Uint8Array; offset: number }[];

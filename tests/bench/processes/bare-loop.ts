@@ -1,5 +1,6 @@
 // The peer of the pipeline: consume, parse, change, stringify, produce, commit on bare kafkajs, as fast as it goes.
 import kafkajs from 'kafkajs';
+import { repairRequestTimer } from '../../../src/adapters/kafka/request-timer.ts';
 import { childOptions, tellParent } from '../child.ts';
 import { createMeter } from '../meter.ts';
 
@@ -17,6 +18,8 @@ export type BareLoopOptions = {
 };
 
 const { input } = childOptions<BareLoopOptions>();
+// As production does: otherwise a timer of kafkajs is re-armed every millisecond, and Node warns of it.
+repairRequestTimer();
 const kafka = new kafkajs.Kafka({ brokers: [broker], logLevel: kafkajs.logLevel.NOTHING });
 const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
 const consumer = kafka.consumer({ groupId: group, maxWaitTimeInMs: 250, maxBytesPerPartition: 1_048_576, maxBytes: 4 * 1_048_576 });

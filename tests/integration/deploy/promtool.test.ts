@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { deployDir, queries } from '../../support/deploy/files.ts';
+import { parse } from 'yaml';
+import { deployDir, queries, readDeploy } from '../../support/deploy/files.ts';
 import { findPromtool } from '../../support/deploy/promtool.ts';
 import { run } from '../../support/engines/run.ts';
 
@@ -18,6 +19,21 @@ describe.skipIf(promtool === null)('promtool', () => {
 
   it('finds the configuration sound', async () => {
     await expect(ask('check', 'config', 'prometheus.yaml')).resolves.toContain('is valid prometheus config');
+  }, TIMEOUT_MS);
+
+  it('finds it sound with the token that it tells of', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'raceline-prometheus-'));
+    try {
+      const token = join(dir, 'raceline-token');
+      writeFileSync(token, 'abc');
+      const config = readDeploy('prometheus/prometheus.yaml');
+      const withToken = config.replace('# authorization:', 'authorization:').replace(/#( +credentials_file:) \S+/, `$1 ${token}`).replace('[raceline-rules.yaml]', '[]');
+      expect(parse(withToken)).toMatchObject({ scrape_configs: [{ authorization: { credentials_file: token } }] });
+      writeFileSync(join(dir, 'prometheus.yaml'), withToken);
+      await expect(ask('check', 'config', join(dir, 'prometheus.yaml'))).resolves.toContain('is valid prometheus config');
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
   }, TIMEOUT_MS);
 
   it.each(['slo-tests.yaml', 'slo-tests-long.yaml'])('sees the alerts of %s fire and be silent', async (file) => {

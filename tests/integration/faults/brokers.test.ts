@@ -1,5 +1,5 @@
 import type { Admin } from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createClient } from '../../../src/adapters/kafka/client.ts';
 import { encodeLine, postUpdates } from '../../../src/cli/update-target.ts';
 import { whyNoEngines } from '../../support/engines/engines.ts';
@@ -7,17 +7,18 @@ import { startKafka, type KafkaCluster } from '../../support/engines/kafka.ts';
 import { kafkaConfig, quietLogger } from '../../support/engines/kafka-client.ts';
 import { enter } from '../../support/faults/audit.ts';
 import { openCampaign, type Campaign } from '../../support/faults/campaign.ts';
-import { isLong } from '../../support/faults/report.ts';
+import { isBrief, isLong } from '../../support/faults/report.ts';
 import { settingOn, type KafkaSetting } from '../../support/kafka-service.ts';
 import { feed, markers } from '../../support/load.ts';
 import { startService, temporaryDirectory, type RunningService } from '../../support/service.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
-const DEADLINE_MS = 60_000;
+/** Three brokers on a machine that does other things too: replicas took over a minute to be in sync at a load of 25. */
+const DEADLINE_MS = 180_000;
 const LIVE = { liveSpanMs: isLong ? 20_000 : 2_500, liveRaces: isLong ? 200 : 40 };
 
 /** Every topic and group of the service is spread over three brokers, each of which leads a third. */
-describe.skipIf(whyNoEngines() !== null)('a service on three brokers', { timeout: 240_000 }, () => {
+describe.skipIf(whyNoEngines() !== null)('a service on three brokers', { timeout: 900_000 }, () => {
   const directory = temporaryDirectory();
   let cluster: KafkaCluster;
   let kafka: KafkaSetting;
@@ -31,8 +32,13 @@ describe.skipIf(whyNoEngines() !== null)('a service on three brokers', { timeout
     admin = createClient(kafkaConfig(cluster.brokers), 'test-admin', quietLogger).admin();
     await admin.connect();
     service = await startService({ ...kafka.env, RACELINE_DATA_DIR: directory.path });
-    campaign = openCampaign({ url: () => service.url, partitions: kafka.partitions, endOffset: kafka.endOffset });
+    campaign = openCampaign({ url: () => service.url, partitions: kafka.partitions, endOffset: kafka.endOffset, patienceMs: DEADLINE_MS });
   }, 120_000);
+
+  beforeEach(({ onTestFailed }) => {
+    // What it waited for stands in its log alone.
+    onTestFailed(() => { process.stderr.write(`The service said last:\n${service.logs().slice(-20_000)}\n`); });
+  });
 
   afterAll(async () => {
     await service?.kill();
@@ -50,12 +56,12 @@ describe.skipIf(whyNoEngines() !== null)('a service on three brokers', { timeout
         return `with two brokers left, ETAs of new races after ${sec(await etaOfNewRaces())}`;
       },
     });
-    expect(endured.etaMs).toBeLessThan(DEADLINE_MS);
+    expect(endured.etaMs).toBeLessThan(60_000);
     await cluster.restart(leader);
     await allInSync();
   });
 
-  test('a leader is shut down in order, and comes back', async () => {
+  test.skipIf(isBrief)('a leader is shut down in order, and comes back', async () => {
     const leader = await leaderOf('race-states', 0);
     await campaign.endure({
       name: 'Kafka, 3 brokers: controlled shutdown of a leader', load: LIVE,
@@ -68,7 +74,7 @@ describe.skipIf(whyNoEngines() !== null)('a service on three brokers', { timeout
     await allInSync();
   });
 
-  test('leaders are moved to other brokers', async () => {
+  test.skipIf(isBrief)('leaders are moved to other brokers', async () => {
     const topics = ['race-updates', 'race-states', 'eta-updates', 'race-history'];
     await campaign.endure({
       name: 'Kafka, 3 brokers: every leader moved to another broker by reassignment, and back', load: LIVE,

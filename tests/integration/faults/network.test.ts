@@ -5,12 +5,12 @@ import { whyNoEngines } from '../../support/engines/engines.ts';
 import { freePort } from '../../support/engines/jvm.ts';
 import { startKafka, type KafkaCluster } from '../../support/engines/kafka.ts';
 import { openCampaign, type Campaign } from '../../support/faults/campaign.ts';
-import { isLong } from '../../support/faults/report.ts';
+import { isBrief, isLong } from '../../support/faults/report.ts';
 import { openTcpProxy, type TcpProxy } from '../../support/faults/tcp-proxy.ts';
 import { settingOn, type KafkaSetting } from '../../support/kafka-service.ts';
 import { startService, temporaryDirectory, type RunningService } from '../../support/service.ts';
 
-type LinkFault = { readonly what: string; readonly inShort: 'both' | 'Kafka'; act(link: TcpProxy): Promise<string> };
+type LinkFault = { readonly what: string; readonly inShort: 'both' | 'Kafka'; readonly inBrief?: 'Kafka' | 'ClickHouse'; act(link: TcpProxy): Promise<string> };
 
 const forMs = async (link: TcpProxy, state: Parameters<TcpProxy['become']>[0], ms: number): Promise<void> => {
   link.become(state);
@@ -29,7 +29,7 @@ const linkFaults: readonly LinkFault[] = [
     },
   },
   {
-    what: `cut for ${cutMs / 1_000} s, nobody told, then what was under way arrives`, inShort: 'both',
+    what: `cut for ${cutMs / 1_000} s, nobody told, then what was under way arrives`, inShort: 'both', inBrief: 'Kafka',
     async act(link) {
       await forMs(link, { kind: 'cut' }, cutMs);
       return 'requests waited or were sent again';
@@ -54,7 +54,7 @@ const linkFaults: readonly LinkFault[] = [
     },
   },
   {
-    what: 'reset (RST to both ends), five times', inShort: 'both',
+    what: 'reset (RST to both ends), five times', inShort: 'both', inBrief: 'ClickHouse',
     async act(link) {
       const counts = [];
       for (let n = 0; n < 5; n++) {
@@ -108,7 +108,7 @@ describe.skipIf(whyNoEngines() !== null)('a service whose network fails', { time
   });
 
   for (const [index, name] of ['Kafka', 'ClickHouse'].entries()) {
-    test.each(linkFaults.filter(({ inShort }) => isLong || inShort === 'both' || inShort === name))(`the link to ${name} is $what`, async ({ what, act }) => {
+    test.each(linkFaults.filter(({ inShort, inBrief }) => isBrief ? inBrief === name : isLong || inShort === 'both' || inShort === name))(`the link to ${name} is $what`, async ({ what, act }) => {
       const link = links[index];
       expect(link).toBeDefined();
       await campaign.endure({ name: `Link to ${name}: ${what}`, load, after: isLong ? 0.03 : 0.15, act: () => act(link!) });

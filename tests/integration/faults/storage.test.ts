@@ -9,7 +9,7 @@ import { startKafka, type KafkaCluster } from '../../support/engines/kafka.ts';
 import type { Ledger } from '../../support/faults/audit.ts';
 import { openCampaign } from '../../support/faults/campaign.ts';
 import { allowWrites, forbidWrites, mountSmallDisk, setImmutable, whyNoPrlimit, type SmallDisk } from '../../support/faults/full-disk.ts';
-import { isLong } from '../../support/faults/report.ts';
+import { isBrief, isLong } from '../../support/faults/report.ts';
 import { settingOn } from '../../support/kafka-service.ts';
 import { startService, temporaryDirectory, type RunningService } from '../../support/service.ts';
 import { waitUntil } from '../../support/wait-until.ts';
@@ -47,9 +47,9 @@ describe.skipIf(noPrlimit !== null)('every write of a service fails', { timeout:
   });
 });
 
-describe('the disk of the embedded log and ClickHouse is full', { timeout: 120_000 }, () => {
+describe.skipIf(isBrief)('the disk of the embedded log and ClickHouse is full', { timeout: 120_000 }, () => {
   const directory = temporaryDirectory();
-  const disk: SmallDisk | null = mountSmallDisk(directory.path, 400);
+  const disk: SmallDisk | null = isBrief ? null : mountSmallDisk(directory.path, 400);
   let service: RunningService;
 
   afterAll(async () => {
@@ -73,9 +73,9 @@ describe('the disk of the embedded log and ClickHouse is full', { timeout: 120_0
   });
 });
 
-describe('the files of the embedded log are read-only', { timeout: 120_000 }, () => {
+describe.skipIf(isBrief)('the files of the embedded log are read-only', { timeout: 120_000 }, () => {
   const directory = temporaryDirectory();
-  const canLock = canMakeImmutable(directory.path);
+  const canLock = !isBrief && canMakeImmutable(directory.path);
   let service: RunningService;
 
   afterAll(async () => {
@@ -100,7 +100,7 @@ describe('the files of the embedded log are read-only', { timeout: 120_000 }, ()
   });
 });
 
-describe.skipIf(whyNoEngines() !== null || noPrlimit !== null)('the broker cannot write', { timeout: 180_000 }, () => {
+describe.skipIf(isBrief || whyNoEngines() !== null || noPrlimit !== null)('the broker cannot write', { timeout: 180_000 }, () => {
   const directory = temporaryDirectory();
   let cluster: KafkaCluster;
   let service: RunningService;

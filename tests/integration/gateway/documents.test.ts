@@ -22,6 +22,8 @@ test('schemas/asyncapi.yaml names every frame, close code and field', async () =
   const text = await readFile(new URL('../../../schemas/asyncapi.yaml', import.meta.url), 'utf8');
   for (const type of ['subscribe', 'snapshot', 'delta', 'heartbeat', 'resumed', 'error']) expect(text).toContain(`type: { const: ${type} }`);
   for (const code of Object.values(closeCodes)) expect(text).toContain(String(code));
+  // Each way to bring a token that access.ts knows of and a WebSocket has.
+  expect(text).toMatch(/securitySchemes:[^]*scheme: bearer[^]*scheme: basic[^]*Sec-WebSocket-Protocol/);
   const eta = etaViewOf(etaUpdate({ race_id: 'a' }));
   const fields = [...Object.keys(raceViewOf(factsOf(raceState({ race_id: 'a' })), eta)), ...Object.keys(eta)];
   for (const field of fields) expect(text).toMatch(new RegExp(`^ +${field}:`, 'm'));

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, ClickHouseLogLevel } from '@clickhouse/client';
@@ -194,6 +195,48 @@ describe('on an address that others can reach', () => {
     expect(await statuses('127.0.0.1', '/healthz')).toEqual(Array(8).fill(200));
     await until(async () => (await app.inject({ url: '/healthz', remoteAddress: '203.0.113.7' })).statusCode === 200);
     await close();
+  });
+
+  test('HTTP connections beyond the limit are answered 503 unread, streams not counted among them, until one is free', async () => {
+    const gateway = await openGateway(engines, { options: { maxHttpConnections: 2 } });
+    const port = Number(new URL(gateway.address).port);
+    // Idle ones of earlier requests must be gone: the agent of fetch keeps them.
+    const ask = (): { socket: Socket; text: () => string } => {
+      const socket = connect(port, '127.0.0.1');
+      let text = '';
+      socket.on('data', (chunk) => { text += String(chunk); }).on('error', () => {});
+      socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      return { socket, text: () => text };
+    };
+    const streams: WebSocket[] = [];
+    // One after the other: until it is upgraded, each is a connection like any other.
+    while (streams.length < 4) {
+      const stream = new WebSocket(`ws://127.0.0.1:${port}/v1/etas`);
+      await once(stream, 'open');
+      streams.push(stream);
+    }
+    const held: { socket: Socket; text: () => string }[] = [];
+    // The probe of openGateway may have left one open.
+    await until(async () => {
+      const one = ask();
+      held.push(one);
+      await until(() => one.text().startsWith('HTTP/1.1'));
+      return one.text().startsWith('HTTP/1.1 503');
+    });
+    expect(held.at(-1)?.text()).toMatch(/^HTTP\/1\.1 503 [^]*"code":"unavailable"/);
+    expect(held.at(-1)?.text().match(/HTTP\/1\.1/g)).toHaveLength(1);
+    const taken = held.filter((one) => !one.text().startsWith('HTTP/1.1 503'));
+    expect(taken.length).toBeGreaterThan(0);
+    taken[0]?.socket.destroy();
+    await until(async () => {
+      const one = ask();
+      held.push(one);
+      await until(() => one.text().startsWith('HTTP/1.1'));
+      return !one.text().startsWith('HTTP/1.1 503');
+    });
+    for (const { socket } of held) socket.destroy();
+    for (const stream of streams) stream.terminate();
+    await gateway.close();
   });
 
   test('a service without tokens says so loudly', async () => {

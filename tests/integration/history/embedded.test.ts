@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadChdb } from '../../../src/adapters/clickhouse/embedded.ts';
 import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
-import { raceRow } from '../../../src/history/rows.ts';
+import { splitStatements } from '../../../src/history/sql-tokens.ts';
+import { raceRow, type RaceRow } from '../../../src/history/rows.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import { finishedRace, START_AT_MS } from '../../support/clickhouse/history-records.ts';
 import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
@@ -70,15 +71,40 @@ describe('the embedded ClickHouse', () => {
     await expect(store.ping()).resolves.toBeUndefined();
   });
 
+  it('tells apart, in rows of a version that did not know how, a correction from another race under the id', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'raceline-upgraded-'));
+    const copy = join(directory, 'schemas');
+    await cp(schemas, copy, { recursive: true });
+    await rm(join(copy, '003_reused_ids.sql'));
+    const old: Partial<RaceRow> = raceRow(finishedRace(1), { topic: 'race-history', partition: 0, offset: 1, appendedAtMs: Date.now() });
+    delete old.first_offset;
+    const open = (migrations: URL): Promise<HistoryStore> => openHistoryStore({ config: { ...config, database: 'upgraded' }, dataDir, historyTtlDays: 30, logger: silentLogger, migrations });
+    const before = await open(pathToFileURL(`${copy}/`));
+    await before.migrate();
+    await before.insert('races', [old], 'old');
+    await before.close();
+    const upgraded = await open(schemas);
+    await upgraded.migrate();
+    // After a crash in the middle of it, a migration is run again from its start.
+    for (const statement of splitStatements(await readFile(new URL('003_reused_ids.sql', schemas), 'utf8'))) await upgraded.query(statement);
+    const row = (offset: number, changes: Parameters<typeof finishedRace>[1]) => raceRow(finishedRace(1, changes), { topic: 'race-history', partition: 0, offset, appendedAtMs: Date.now() });
+    await upgraded.insert('races', [row(2, { first_offset: 0, version: 2, title: 'corrected' }), row(3, { first_offset: 77, title: 'another' })], 'new');
+    await upgraded.query('OPTIMIZE TABLE races FINAL');
+    await expect(upgraded.query('SELECT title, first_offset FROM races ORDER BY first_offset')).resolves.toEqual([{ title: 'corrected', first_offset: 0 }, { title: 'another', first_offset: 77 }]);
+    await expect(upgraded.query('SELECT title FROM v_races ORDER BY first_offset')).resolves.toEqual([{ title: 'corrected' }, { title: 'another' }]);
+    await upgraded.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
   it('refuses an applied migration that was changed, and a database that is ahead', async () => {
     const copy = join(dataDir, 'schemas');
     await cp(schemas, copy, { recursive: true });
     const migrations = pathToFileURL(`${copy}/`);
-    await writeFile(join(copy, '003_more.sql'), "CREATE VIEW IF NOT EXISTS v_more AS SELECT 'a;b' AS text; -- the end;");
+    await writeFile(join(copy, '900_more.sql'), "CREATE VIEW IF NOT EXISTS v_more AS SELECT 'a;b' AS text; -- the end;");
     const ahead = await openHistoryStore({ config, dataDir, historyTtlDays: 30, logger: silentLogger, migrations });
     await ahead.migrate();
     await expect(ahead.query('SELECT text FROM v_more')).resolves.toEqual([{ text: 'a;b' }]);
-    await expect(store.migrate()).rejects.toMatchObject({ code: 'query_failed', message: expect.stringContaining('migration 3 (more)') });
+    await expect(store.migrate()).rejects.toMatchObject({ code: 'query_failed', message: expect.stringContaining('migration 900 (more)') });
     const views = join(copy, '002_views.sql');
     await writeFile(views, `${await readFile(views, 'utf8')}\nSELECT 1;`);
     const changed = await openHistoryStore({ config, dataDir, historyTtlDays: 30, logger: silentLogger, migrations });

@@ -80,6 +80,16 @@ describe('the historian', () => {
     await expectEachOffsetOnce();
   });
 
+  it('shows what stands of revisions that were sent again, the second time fewer', async () => {
+    await produce('eta-updates', 0, [1, 2, 3, 4, 1, 2].map((revision) => eta(etaUpdate('a', revision))));
+    await produce('eta-updates', 1, [...[1, 2, 1, 2, 3].map((revision) => eta(etaUpdate('b', revision))), eta(etaUpdate('b', 1, { first_offset: 9 }))]);
+    await start(soon);
+    await caughtUp();
+    await expect(store.query('SELECT race_id, first_offset, groupArray(revision) AS revisions FROM (SELECT * FROM v_eta_revisions ORDER BY revision) GROUP BY race_id, first_offset ORDER BY race_id, first_offset')).resolves.toEqual([
+      { race_id: 'a', first_offset: 0, revisions: [1, 2] }, { race_id: 'b', first_offset: 0, revisions: [1, 2, 3] }, { race_id: 'b', first_offset: 9, revisions: [1] },
+    ]);
+  });
+
   it('leaves out a finish that was sent again after a crash of the pipeline, also when itself was restarted between', async () => {
     await produce('race-history', 0, [0, 1, 2].map((n) => history(finishedRace(n))));
     await start(soon);
@@ -179,6 +189,19 @@ describe('the historian', () => {
     const headers = letters.map((letter) => Object.fromEntries(letter.headers.map(([name, value]) => [name, value.toString()])));
     expect(headers).toMatchObject([{ topic: 'race-history', partition: '0', offset: '1' }, { offset: '2', code: 'undecodable', message: 'duration_sec does not fit its column: NaN' }]);
     expect(letters[0]?.value).toEqual(poison.value);
+  });
+
+  it('counts a finish once that is sent again after its race was forgotten, also when itself was restarted between', async () => {
+    const order = { key: Buffer.from('ci/acme'), value: codec.encode('race-history', forget(1, 'race-0', Date.now()), 'Forget') };
+    await produce('race-history', 0, [history(finishedRace(0)), order]);
+    await start(soon);
+    await caughtUp();
+    await restart(soon);
+    await produce('race-history', 0, [history(finishedRace(0)), order, history(finishedRace(2))]);
+    await caughtUp();
+    expect(repeats).toBe(1);
+    await expect(store.query('SELECT race_id FROM races')).resolves.toEqual([{ race_id: 'race-2' }]);
+    await expect(store.query('SELECT races FROM v_source_stats')).resolves.toEqual([{ races: 2 }]);
   });
 
   it('removes the rows of a forgotten race, its late revisions too, and keeps what the race did anew', async () => {

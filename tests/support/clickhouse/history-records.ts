@@ -11,7 +11,7 @@ export function finishedRace(n: number, changes: Partial<FinishedRace> = {}): Fi
   return {
     origin: { epoch: 0, partition: 0, offset: n, index: 0 }, race_id: `race-${n}`, source: 'ci/acme', title: `build "${n}" ünï\n`, attempt: 1, version: 1,
     outcome: 'passed', queued_at: startedAt - 500, started_at: startedAt, completed_at: startedAt + durationSec * 1_000, duration_sec: durationSec,
-    submitted_at: startedAt - 500, metadata: { branch: 'main', "it's": 'a\\b\t' }, progress_points: [], client_eta_sec: null, correction: false,
+    submitted_at: startedAt - 500, first_offset: n, metadata: { branch: 'main', "it's": 'a\\b\t' }, progress_points: [], client_eta_sec: null, correction: false,
     revisions: 2, checkpoints: [checkpoint(), checkpoint({ revision: 2, elapsed_sec: 50, eta_sec: 115, reason: 'progress' })],
     stages: [
       { name: 'compile', occurrence: 1, seq: 0, state: 'passed', started_at: startedAt, completed_at: startedAt + 40_000, planned_sec: null },
@@ -30,7 +30,7 @@ export function checkpoint(changes: Partial<Checkpoint> = {}): Checkpoint {
 
 export function etaUpdate(raceId: string, revision: number, changes: Partial<EtaUpdate> = {}): EtaUpdate {
   return {
-    race_id: raceId, source: 'ci/acme', title: 'build', revision, issued_at: START_AT_MS + revision, event_at: START_AT_MS, state: 'running', attempt: 1,
+    race_id: raceId, source: 'ci/acme', title: 'build', revision, issued_at: START_AT_MS + revision, event_at: START_AT_MS, state: 'running', attempt: 1, first_offset: 0,
     queued_at: null, started_at: START_AT_MS, completed_at: null, eta_sec: 100, remaining_sec: 50, finish_at: START_AT_MS + 100_000,
     p10_sec: 80, p50_sec: 100, p90_sec: 130, confidence: 0.6, deadline_at: null, deadline_probability: null, basis: 'source', reason: 'progress',
     model_version: '0@1', cluster_id: null, previous_eta_sec: null, display: { finish_at: START_AT_MS + 100_000, state: 'stable' },

@@ -50,7 +50,8 @@ export async function startKafka({ brokers, settings = () => ({}), scramUsers = 
 
   async function stop(): Promise<void> {
     await Promise.all(nodes.map((node) => node.jvm?.kill('SIGKILL')));
-    rmSync(dir, { recursive: true, force: true });
+    // A broker killed in the middle of a write may still leave a file behind.
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 
   function find(nodeId: number): Node {

@@ -19,6 +19,8 @@ export type TcpProxy = {
   reset(): number;
   /** FIN to the client of every connection, while what it sends still arrives; returns how many there were. */
   halfClose(): number;
+  /** Connections reset while it refused, so far. */
+  refusals(): number;
   close(): Promise<void>;
 };
 
@@ -33,6 +35,7 @@ type Link = { readonly client: Socket; readonly server: Socket; readonly directi
 export async function openTcpProxy(target: { readonly port: number }, listenPort = 0): Promise<TcpProxy> {
   const links = new Set<Link>();
   let state: LinkState = { kind: 'open' };
+  let refused = 0;
 
   function pump(direction: Direction): void {
     if (direction.timer !== null) clearTimeout(direction.timer);
@@ -66,6 +69,7 @@ export async function openTcpProxy(target: { readonly port: number }, listenPort
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     if (state.kind === 'refuse') {
+      refused += 1;
       client.resetAndDestroy();
       return;
     }
@@ -95,6 +99,7 @@ export async function openTcpProxy(target: { readonly port: number }, listenPort
       link.client.resetAndDestroy();
       link.server.resetAndDestroy();
     }),
+    refusals: () => refused,
     halfClose: () => each((link) => { link.client.end(); }),
     async close() {
       each((link) => {

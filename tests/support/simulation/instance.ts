@@ -37,6 +37,7 @@ export function startInstance({ world, process, log, store, codec, historyCodec,
   const timers: Timers = {
     // Late as timers are on a busy machine; that late, so that a seed does not consist of wake-ups that find nothing.
     after: (delayMs, call) => world.after(delayMs + world.between(0, 1_500), call, process),
+    monotonicMs: () => world.elapsedMs,
   };
   const instance: Instance = {
     process, learner: null, pipeline: null, historian: null,

@@ -6,10 +6,13 @@ import type { Process } from './world.ts';
 
 type Tables = { races: RaceRow[]; stages: StageRow[]; eta_revisions: EtaRevisionRow[]; forecast_errors: ForecastErrorRow[]; audit: AuditRow[] };
 
-export type SimDatabase = { readonly tables: Tables; readonly tokens: Set<string>; readonly forgotten: { readonly raceId: string; readonly atMs: number }[] };
+type StoredOrigin = Pick<RaceRow, 'topic' | 'partition' | 'offset' | 'origin_partition' | 'origin_epoch' | 'origin_offset' | 'origin_index'>;
+
+/** `counted`: races in source_stats, by source. */
+export type SimDatabase = { readonly counted: Map<string, number>; readonly forgottenOrigins: StoredOrigin[]; readonly tables: Tables; readonly tokens: Set<string>; readonly forgotten: { readonly raceId: string; readonly atMs: number }[] };
 
 export function createDatabase(): SimDatabase {
-  return { tables: { races: [], stages: [], eta_revisions: [], forecast_errors: [], audit: [] }, tokens: new Set(), forgotten: [] };
+  return { counted: new Map(), forgottenOrigins: [], tables: { races: [], stages: [], eta_revisions: [], forecast_errors: [], audit: [] }, tokens: new Set(), forgotten: [] };
 }
 
 type Parameters = { topic: string; partition: number; first: number; ids: string[]; offsets: number[]; times: number[]; since: string };
@@ -19,15 +22,15 @@ type Parameters = { topic: string; partition: number; first: number; ids: string
  * statements of the historian, by their beginning; another one is an error.
  */
 export function openSimHistoryStore(cluster: Cluster, database: SimDatabase, process: Process): HistoryStore {
-  const { tables, tokens, forgotten } = database;
+  const { tables, tokens, forgotten, forgottenOrigins, counted } = database;
   const statements: readonly (readonly [beginning: string, run: (parameters: Parameters) => unknown[]])[] = [
     ['SELECT maxOrNull(offset) AS last FROM races', ({ topic, partition }) => {
       const offsets = tables.races.filter((row) => row.topic === topic && row.partition === partition).map(({ offset }) => offset);
       return [{ last: offsets.length === 0 ? null : Math.max(...offsets) }];
     }],
-    ['SELECT origin_partition, max((origin_epoch, origin_offset, origin_index)) AS highest FROM races', ({ topic, partition, first }) => {
+    ['SELECT origin_partition, max((origin_epoch, origin_offset, origin_index)) AS highest FROM (', ({ topic, partition, first }) => {
       const highest = new Map<number, [number, number, number]>();
-      for (const row of tables.races) {
+      for (const row of [...tables.races, ...forgottenOrigins]) {
         if (row.topic !== topic || row.partition !== partition || row.offset >= first) continue;
         const origin: [number, number, number] = [row.origin_epoch, row.origin_offset, row.origin_index];
         const known = highest.get(row.origin_partition);
@@ -37,6 +40,10 @@ export function openSimHistoryStore(cluster: Cluster, database: SimDatabase, pro
     }],
     ['INSERT INTO forgotten (race_id, forgotten_at)', ({ ids, times }) => {
       forgotten.push(...ids.map((raceId, index) => ({ raceId, atMs: times[index] ?? 0 })));
+      return [];
+    }],
+    ['INSERT INTO forgotten_origins', ({ topic, partition, ids, offsets }) => {
+      forgottenOrigins.push(...tables.races.filter((row) => row.topic === topic && row.partition === partition && ids.some((id, index) => id === row.race_id && row.offset < (offsets[index] ?? 0))));
       return [];
     }],
     ...(['races', 'stages', 'forecast_errors'] as const).map((table) => [`DELETE FROM ${table} WHERE topic =`, ({ topic, partition, ids, offsets }: Parameters) => {
@@ -70,6 +77,7 @@ export function openSimHistoryStore(cluster: Cluster, database: SimDatabase, pro
       if (rows.length === 0 || tokens.has(`${table} ${token}`)) return;
       tokens.add(`${table} ${token}`);
       (tables[table] as object[]).push(...rows);
+      if (table === 'races') for (const { source, is_correction } of rows as readonly RaceRow[]) if (!is_correction) counted.set(source, (counted.get(source) ?? 0) + 1);
     }),
     query: <Row>(sql: string, parameters: Readonly<Record<string, unknown>> = {}) => ask(() => {
       const text = sql.replaceAll(/\s+/g, ' ').trim();

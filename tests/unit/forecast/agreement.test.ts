@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { repeatsPublished } from '../../../src/forecast/agreement.ts';
+import { learn } from '../../../src/forecast/learn.ts';
+import { createSourceModel } from '../../../src/forecast/model.ts';
 import { emptyUpdate } from '../../../src/race/update.ts';
 import { newRace } from '../../../src/race/attempt.ts';
 import type { RaceState } from '../../../src/race/state.ts';
+import { finishedOf, finishedStageOf, stageOf } from './race-builder.ts';
 
 const START = 1_790_000_000_000;
 const progress = { reason: 'progress', significant: false } as const;
@@ -10,7 +13,7 @@ const progress = { reason: 'progress', significant: false } as const;
 /** Published after its start: 300 s, between 260 and 360. */
 function running(reports: readonly (readonly [sec: number, percent: number])[], changes: Partial<RaceState> = {}): RaceState {
   return {
-    ...newRace({ ...emptyUpdate('r', 's', START), state: 'running' }, START),
+    ...newRace({ ...emptyUpdate('r', 's', START), state: 'running' }, START, 0),
     state: 'running', started_at: START, revision: 1, display: { finish_at: START + 300_000, state: 'stable' },
     published: {
       issued_at: START, event_at: START, eta_sec: 300, p10_sec: 260, p50_sec: 300, p90_sec: 360, confidence: 0.8,
@@ -23,32 +26,83 @@ function running(reports: readonly (readonly [sec: number, percent: number])[], 
 
 describe('repeatsPublished()', () => {
   it('holds for a report that leads to the published finish', () => {
-    expect(repeatsPublished(running([[100, 33]]), progress, START + 100_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[100, 33]]), progress, START + 100_000)).toBe(true);
   });
 
   it.each([
     ['that leads elsewhere', running([[100, 50]]), 100],
     ['of a race that has not published', running([[100, 33]], { published: null }), 100],
-    ['while what is shown is being corrected in steps', running([[100, 33]], { display: { finish_at: START + 200_000, state: 'correcting' } }), 100],
+    ['while what is shown is being corrected in steps', running([[100, 33]], { display: { finish_at: START + 291_000, state: 'correcting' } }), 100],
     ['after the shown finish', running([[305, 99]]), 305],
     ['that says nothing yet, when most of its kind have ended', running([[270, 5]]), 270],
   ])('does not hold for a report %s', (_what, race, sec) => {
-    expect(repeatsPublished(race, progress, START + sec * 1_000)).toBe(false);
+    expect(repeatsPublished(undefined, race, progress, START + sec * 1_000)).toBe(false);
   });
 
   it('holds for a first small report of a young race', () => {
-    expect(repeatsPublished(running([[20, 5]]), progress, START + 20_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[20, 5]]), progress, START + 20_000)).toBe(true);
   });
 
-  it('does not hold for anything but progress', () => {
+  it('does not hold for a stage of which nothing is known, nor for an estimate of the producer', () => {
     const race = running([[100, 33]]);
-    expect(repeatsPublished(race, { reason: 'stage_started', significant: true }, START + 100_000)).toBe(false);
-    expect(repeatsPublished(race, { reason: 'client_eta', significant: false }, START + 100_000)).toBe(false);
+    expect(repeatsPublished(undefined, race, { reason: 'stage_started', significant: true }, START + 100_000)).toBe(false);
+    expect(repeatsPublished(undefined, race, { reason: 'client_eta', significant: false }, START + 100_000)).toBe(false);
   });
 
   it('allows no more than half of what may move unsaid', () => {
     // The tolerance is 5 % of 200 s or a fifth of 100 s: 20 s.
-    expect(repeatsPublished(running([[100, 100 / 3.09]]), progress, START + 100_000)).toBe(true);
-    expect(repeatsPublished(running([[100, 100 / 3.11]]), progress, START + 100_000)).toBe(false);
+    expect(repeatsPublished(undefined, running([[100, 100 / 3.09]]), progress, START + 100_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[100, 100 / 3.11]]), progress, START + 100_000)).toBe(false);
+  });
+});
+
+const stageStarted = { reason: 'stage_started', significant: true } as const;
+const look = { reason: 'rate_change', significant: false } as const;
+const reporting = (report: readonly [sec: number, percent: number]) => {
+  const race = running([report]);
+  return { ...race, published: { ...race.published!, basis: 'progress' as const } };
+};
+
+describe('repeatsPublished() for stages and looks', () => {
+  /** Ten races of 300 s whose test began at 100 s. */
+  const model = createSourceModel('s');
+  for (let i = 0; i < 10; i++) {
+    const value = finishedOf(300, { source: 's', title: running([]).title, started_at: START, stages: [finishedStageOf('test', START + 100_000, START + 299_000)] });
+    learn(model, { kind: 'FinishedRace', value });
+  }
+  const inTest = (beganSec: number) => running([], { stages: [stageOf('test', START + beganSec * 1_000, null)] });
+
+  it('holds for a stage that begins when it does in races that take as long', () => {
+    expect(repeatsPublished(model, inTest(101), stageStarted, START + 101_000)).toBe(true);
+  });
+
+  it.each([
+    ['later', inTest(140), 140],
+    ['without a word published', running([], { stages: inTest(101).stages, published: null }), 101],
+    ['with a new estimate of the producer', { ...inTest(101), field_at: { ...inTest(101).field_at, eta: START + 101_000 } }, 101],
+  ])('does not hold for one that begins %s', (_what, race, sec) => {
+    expect(repeatsPublished(model, race, stageStarted, START + sec * 1_000)).toBe(false);
+  });
+
+  it('does not hold for a change of state', () => {
+    expect(repeatsPublished(model, inTest(101), { reason: 'started', significant: true }, START + 101_000)).toBe(false);
+  });
+
+  it('holds for stages and looks while the reports lead to the published finish', () => {
+    for (const change of [stageStarted, look]) {
+      expect(repeatsPublished(undefined, reporting([100, 100 / 3.04]), change, START + 110_000)).toBe(true);
+      expect(repeatsPublished(undefined, reporting([100, 100 / 3.08]), change, START + 110_000)).toBe(false);
+      expect(repeatsPublished(undefined, reporting([100, 100 / 3.04]), change, START + 265_000)).toBe(false);
+    }
+  });
+
+  it('does not hold for a look at a race that reports nothing: only the time can tell that a stage takes long', () => {
+    expect(repeatsPublished(model, inTest(101), look, START + 150_000)).toBe(false);
+  });
+
+  it('holds while a finish is corrected that is still too far off to hold still', () => {
+    const correcting = (shownSec: number) => running([[100, 33]], { display: { finish_at: START + shownSec * 1_000, state: 'correcting' } });
+    expect(repeatsPublished(undefined, correcting(340), progress, START + 100_000)).toBe(true);
+    expect(repeatsPublished(undefined, correcting(320), progress, START + 100_000)).toBe(false);
   });
 });

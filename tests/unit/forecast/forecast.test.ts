@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { forecastRace, type Forecast } from '../../../src/forecast/forecast.ts';
+import { forecastRace, MAX_FORECAST_SEC, type Forecast } from '../../../src/forecast/forecast.ts';
 import type { FinishedRace } from '../../../src/forecast/history-record.ts';
 import { learn } from '../../../src/forecast/learn.ts';
 import { createSourceModel, encodeModel, type SourceModel } from '../../../src/forecast/model.ts';
@@ -32,6 +32,14 @@ describe('forecastRace() at submission', () => {
     const unknown = forecastRace(model, raceOf({ title: 'lint' }), START);
     expect(unknown.basis).toBe('source');
     expect(Math.abs(unknown.etaSec - 600)).toBeLessThan(60);
+  });
+
+  test('nothing is said beyond ten years, or beyond the age of a race that is older', () => {
+    const endless = forecastRace(undefined, raceOf({ eta_sec: 1e12, eta_kind: 'total' }), START);
+    expect([endless.etaSec, endless.p10Sec, endless.p90Sec]).toEqual([MAX_FORECAST_SEC, MAX_FORECAST_SEC, MAX_FORECAST_SEC]);
+    const ageSec = 2 * MAX_FORECAST_SEC;
+    const old = forecastRace(modelOf(...times(5, 300)), raceOf({ state: 'running', started_at: START }), at(ageSec));
+    expect([old.etaSec, old.p90Sec]).toEqual([ageSec, ageSec]);
   });
 
   test('an unknown title is not taken for the one that ran last', () => {
@@ -170,13 +178,41 @@ describe('forecastRace() of a running race', () => {
   });
 });
 
+describe('the base of a race under way', () => {
+  const model = () => modelOf(...times(40, 300));
+  const lesson = (sec: number) => ({ kind: 'FinishedRace', value: finishedOf(sec) }) as const;
+
+  test('is kept until the source has learned one race in sixteen more, then made anew', () => {
+    const known = model();
+    const first = forecastRace(known, raceOf(), START).p50Sec;
+    for (let i = 0; i < 2; i++) learn(known, lesson(3_000));
+    expect(forecastRace(known, raceOf(), START).p50Sec).toBe(first);
+    expect(forecastRace(known, raceOf({ race_id: 'another' }), START).p50Sec).not.toBe(first);
+    learn(known, lesson(3_000));
+    expect(forecastRace(known, raceOf(), START).p50Sec).not.toBe(first);
+  });
+
+  test.each([['title', { title: 'deploy' }], ['start', { started_at: START - 1 }], ['metadata', { metadata: [{ key: 'os', value: 'linux', at: START }] }]])('is made anew with a new %s', (_what, changes) => {
+    const known = modelOf(...times(20, 300), ...times(20, 900, { title: 'deploy' }), ...times(20, 90, { metadata: { os: 'linux' } }));
+    forecastRace(known, raceOf(), START);
+    const fresh = modelOf(...times(20, 300), ...times(20, 900, { title: 'deploy' }), ...times(20, 90, { metadata: { os: 'linux' } }));
+    expect(forecastRace(known, raceOf(changes), START).p50Sec).toBe(forecastRace(fresh, raceOf(changes), START).p50Sec);
+  });
+
+  test('first and later forecasts rest on the same numbers', () => {
+    const known = model();
+    const [first, second] = [0, 1].map(() => forecastRace(known, raceOf(), at(10)));
+    expect(first!.p90Sec).toBe(second!.p90Sec);
+  });
+});
+
 describe('milestones', () => {
   const run = (a: number, b: number, c: number) => finishedOf(a + b + c, { stages: [finishedStageOf('a', START, at(a)), finishedStageOf('b', at(a), at(a + b)), finishedStageOf('c', at(a + b), at(a + b + c - 1))] });
   const model = modelOf(...Array.from({ length: 12 }, () => run(10, 50, 100)));
 
   test('stages ahead have ETAs in the learned order, with an interval around', () => {
     const race = raceOf({ stages: [stageOf('a', START, at(10)), stageOf('b', at(10), null)] });
-    const [a, b, c] = forecastRace(model, race, at(30)).milestones;
+    const [a, b, c] = forecastRace(model, race, at(30)).milestones();
     expect(a).toMatchObject({ name: 'a', state: 'passed', passed_at: at(10) });
     expect(b).toMatchObject({ name: 'b', state: 'running', eta_type: 'estimated' });
     expect(Math.abs(b!.eta_at! - at(60))).toBeLessThan(5_000);
@@ -189,27 +225,27 @@ describe('milestones', () => {
 
   test('a late stage moves those after it', () => {
     const late = raceOf({ stages: [stageOf('a', START, at(40))] });
-    const b = forecastRace(model, late, at(40)).milestones.find(({ name }) => name === 'b');
+    const b = forecastRace(model, late, at(40)).milestones().find(({ name }) => name === 'b');
     expect(Math.abs(b!.eta_at! - at(90))).toBeLessThan(5_000);
   });
 
   test('before the start, and without samples, there is no ETA but what a plan says', () => {
     const queued = forecastRace(model, raceOf({ state: 'queued', started_at: null }), START);
-    expect(queued.milestones.map(({ name, eta_at }) => [name, eta_at])).toEqual([['a', null], ['b', null], ['c', null]]);
+    expect(queued.milestones().map(({ name, eta_at }) => [name, eta_at])).toEqual([['a', null], ['b', null], ['c', null]]);
     const planned = forecastRace(undefined, raceOf({ plan: [{ name: 'x', planned_sec: null, planned_at: at(500) }] }), START);
-    expect(planned.milestones).toMatchObject([{ name: 'x', eta_at: at(500), eta_type: 'anticipated', p10_at: null }]);
+    expect(planned.milestones()).toMatchObject([{ name: 'x', eta_at: at(500), eta_type: 'anticipated', p10_at: null }]);
   });
 
   test('races still running teach the leg that is under way', () => {
     const live = createSourceModel('ci/acme');
     learn(live, { kind: 'StageFacts', value: { origin: { epoch: 0, partition: 0, offset: 0, index: 0 }, source: 'ci/acme', facts: [1, 2, 3].map((i) => ({ race_id: `x${i}`, title: 'build', stage: 'a', occurrence: 1, previous_stage: '', started_at: START, completed_at: at(300), elapsed_sec: 300, previous_elapsed_sec: 0, previous_leg_sec: 0, planned_sec: null })) } });
-    const [a] = forecastRace(live, raceOf({ stages: [stageOf('a', START, null)] }), at(5)).milestones;
+    const [a] = forecastRace(live, raceOf({ stages: [stageOf('a', START, null)] }), at(5)).milestones();
     expect(Math.abs(a!.eta_at! - at(300))).toBeLessThan(20_000);
   });
 
   test('there are at most 50: those ahead, then the newest of those over', () => {
     const stages = Array.from({ length: 80 }, (_, i) => stageOf(`s${i}`, at(i), i < 78 ? at(i + 1) : null));
-    const { milestones } = forecastRace(undefined, raceOf({ stages }), at(80));
+    const milestones = forecastRace(undefined, raceOf({ stages }), at(80)).milestones();
     expect(milestones.length).toBe(50);
     expect(milestones.at(-1)?.name).toBe('s79');
     expect(milestones[0]?.name).toBe('s30');

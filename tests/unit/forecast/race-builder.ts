@@ -9,7 +9,7 @@ export function raceOf(overrides: Partial<RaceState> = {}): RaceState {
     progress: null, eta_sec: null, eta_kind: null, metadata: [], stages: [], stages_dropped: 0, plan: [],
     update_interval_hint_sec: null, deeplink: null, deadline_at: null, route_id: null, events: [], events_dropped: 0,
     field_at: { title: 0, state: 0, progress: 0, eta: 0, queued: 0, started: 0, completed: 0, plan: 0, hint: 0, deeplink: 0, deadline: 0, route: 0 },
-    first_at: 1_000_000, last_at: 1_000_000, appended_at: 1_000_000, progress_points: [], gap_count: 0, gap_mean_sec: 0,
+    first_at: 1_000_000, last_at: 1_000_000, appended_at: 1_000_000, first_offset: 0, progress_points: [], gap_count: 0, gap_mean_sec: 0,
     epoch: 0, applied_offset: 0, revision: 0, published: null, previous_eta_sec: null, display: { finish_at: null, state: 'cold' },
     eta_revisions: [], checkpoints: [], shown_progress: 0, history_index: 0, wake_at: null,
     ...overrides,
@@ -28,7 +28,7 @@ export function finishedOf(durationSec: number, overrides: Partial<FinishedRace>
   return {
     origin: { epoch: 0, partition: 0, offset: 0, index: 0 }, race_id: 'r0', source: 'ci/acme', title: 'build', attempt: 1, version: 1,
     outcome: 'passed', queued_at: null, started_at: startedAt, completed_at: startedAt + durationSec * 1000, duration_sec: durationSec,
-    submitted_at: startedAt, metadata: {}, stages: [], progress_points: [], client_eta_sec: null, correction: false, checkpoints: [], revisions: 0,
+    submitted_at: startedAt, first_offset: 0, metadata: {}, stages: [], progress_points: [], client_eta_sec: null, correction: false, checkpoints: [], revisions: 0,
     ...overrides,
   };
 }

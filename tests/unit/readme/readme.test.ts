@@ -1,10 +1,11 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../../src/cli/main.ts';
 import { roleNames, settings } from '../../../src/config.ts';
 import { readEvent } from '../../../src/race/cdevents.ts';
 import { MAX_METADATA_KEYS, normalizeUpdate } from '../../../src/race/normalize.ts';
 import { MAX_EVENTS, MAX_STAGES, MAX_STATE_BYTES } from '../../../src/race/state.ts';
+import campaign from '../../integration/faults/campaign.json' with { type: 'json' };
 import { withSections } from './sections.ts';
 
 const root = new URL('../../../', import.meta.url);
@@ -13,7 +14,7 @@ const read = (name: string): string => readFileSync(new URL(name, root), 'utf8')
 const readme = readFileSync(path, 'utf8');
 
 /** Settings of the tests and of Node, which are no settings of the service. */
-const otherVariables = new Set(['RACELINE_REQUIRE_ALL', 'UPDATE_README', 'RACELINE_SIM_SEEDS', 'RACELINE_FUZZ_RUNS', 'RACELINE_FAULTS']);
+const otherVariables = new Set(['RACELINE_BENCH_PYTHON', 'RACELINE_BENCH_VALUES', 'RACELINE_FAULTS', 'RACELINE_FUZZ_RUNS', 'RACELINE_REQUIRE_ALL', 'RACELINE_SIM_SEEDS', 'UPDATE_README']);
 
 describe('README.md', () => {
   it('prints tables and roles as the code has them (UPDATE_README=1 npm test -- tests/unit/readme writes them)', () => {
@@ -25,6 +26,16 @@ describe('README.md', () => {
   it.each([['fields of RaceUpdate', 'race-update'], ['fields of EtaUpdate', 'eta-update']])('describes exactly the %s', (heading, schema) => {
     const { fields } = JSON.parse(read(`schemas/avro/${schema}.avsc`)) as { fields: { name: string }[] };
     expect(firstColumn(heading)).toEqual(fields.map(({ name }) => name).sort());
+  });
+
+  it('tells of faults of the campaign, none of which lost or doubled anything', () => {
+    const { rows } = campaign;
+    const files = readdirSync(new URL('tests/integration/faults/', root)).filter((name) => name.endsWith('.test.ts'));
+    expect(rows.length).toBeGreaterThan(10);
+    expect(files).toEqual(expect.arrayContaining([...new Set(rows.map(({ file }) => file))]));
+    for (const { fault, audit } of rows) {
+      if (/\d+ updates/.test(audit)) expect(audit, fault).toMatch(/^\d+ updates of \d+ races: 0 lost, 0 twice( \(\d+ with a revision more or less after a replay\))?$/);
+    }
   });
 
   it('names npm scripts that exist', () => {

@@ -2,6 +2,8 @@ import { settings } from '../../../src/config.ts';
 import { failureCodes, rejectionCodes } from '../../../src/errors.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { topology, type Node } from '../../../topology/topology.ts';
+import campaign from '../../integration/faults/campaign.json' with { type: 'json' };
+import { tableOf } from '../../support/faults/table.ts';
 
 /** What README.md prints of the code, by the name in its markers `<!-- begin x -->` and `<!-- end x -->`. */
 const sections: Readonly<Record<string, () => string>> = {
@@ -11,6 +13,7 @@ const sections: Readonly<Record<string, () => string>> = {
   ])),
   rejections: () => codeTable(rejectionCodes),
   failures: () => codeTable(failureCodes),
+  faults: () => `Measured on ${campaign.measuredOn}, ${campaign.machine}.\n\n${tableOf(campaign.rows)}`,
   metrics: () => wrap(ownSeries().map((name) => `\`${name}\``)),
 };
 

@@ -22,7 +22,7 @@ function race(index: number, random: () => number): FinishedRace {
   const durationSec = Math.round(1_000 * (60 + 100 * random())) / 1_000;
   return {
     origin: { epoch: 0, partition: index % 4, offset: Math.floor(index / 4), index: 0 },
-    race_id: `r${index}`, source: `ci/repo-${index % 7}`, title: `build ${index % 5}`, attempt: 1, version: 1, outcome: index % 9 === 0 ? 'failed' : 'passed',
+    race_id: `r${index}`, source: `ci/repo-${index % 7}`, title: `build ${index % 5}`, attempt: 1, first_offset: index, version: 1, outcome: index % 9 === 0 ? 'failed' : 'passed',
     queued_at: null, started_at: startedAt, completed_at: startedAt + durationSec * 1_000, duration_sec: durationSec, submitted_at: startedAt,
     metadata: { branch: 'main', commit: `c${index}` }, stages: [], progress_points: [], client_eta_sec: null, correction: false, checkpoints: [], revisions: 0,
   } as FinishedRace;

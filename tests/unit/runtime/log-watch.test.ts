@@ -7,7 +7,7 @@ import type { Timers } from '../../../src/runtime/timers.ts';
 
 const silent = (): void => {};
 const logger = { debug: silent, info: silent, warn: silent, error: silent };
-const never: Timers = { after: () => silent };
+const never: Timers = { after: () => silent, monotonicMs: () => 0 };
 
 /** A log of two partitions whose ends are set by hand, and a task on each of them. */
 function setUp(timers: Timers = never) {
@@ -80,7 +80,7 @@ test('stalledSec() forgets a partition that was given up', async () => {
 
 test('the timer asks again and again, one question at a time, until close()', async () => {
   const due: (() => void)[] = [];
-  const { state, watch } = setUp({ after: (_delayMs, call) => {
+  const { state, watch } = setUp({ monotonicMs: () => 0, after: (_delayMs, call) => {
     due.push(call);
     return () => due.splice(due.indexOf(call), 1);
   } });

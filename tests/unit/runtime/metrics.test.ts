@@ -14,7 +14,7 @@ async function valuesOf(metrics: Metrics, name: string): Promise<Record<string, 
 }
 
 function finish(metrics: Metrics, changes: Partial<FinishedRace>): void {
-  metrics.pipelineHooks.onSlice({ etas: [], history: [{ kind: 'FinishedRace', value: finishedRace(1, changes) }], deadLetters: [], reroutes: [] }, partitionState(0, 0));
+  metrics.pipelineHooks.onSlice({ etas: [], history: [{ kind: 'FinishedRace', value: finishedRace(1, changes) }], deadLetters: [], reroutes: [], giveUps: [] }, partitionState(0, 0));
 }
 
 test('a finished race is judged by its first served forecast, under its source and its class', async () => {
@@ -22,6 +22,26 @@ test('a finished race is judged by its first served forecast, under its source a
   finish(metrics, { duration_sec: 100, checkpoints: [checkpoint({ role: 'shadow', eta_sec: 10 }), checkpoint({ eta_sec: 115, p10_sec: 101, p90_sec: 130 }), checkpoint({ eta_sec: 500 })] });
   expect(await valuesOf(metrics, 'raceline_forecasts_judged_total')).toEqual({ 'class=ci covered=false source=ci/acme within20=true': 1 });
   expect(await valuesOf(metrics, 'raceline_forecast_error_ratio')).toMatchObject({ 'class=ci le=0.1 source=ci/acme': 0, 'class=ci le=0.2 source=ci/acme': 1 });
+});
+
+test('gauges say how right the forecasts of a source have been lately, over their lives', async () => {
+  const metrics = createMetrics(1);
+  const first = checkpoint({ eta_sec: 110, p10_sec: 80, p90_sec: 105, confidence: 0.6 });
+  // Right at submission, and of what is left until it says 150 s at half its life; then neither it nor its range are.
+  finish(metrics, { duration_sec: 100, checkpoints: [first, checkpoint({ role: 'canary', eta_sec: 1 }), checkpoint({ elapsed_sec: 50, eta_sec: 150, p10_sec: 120, p90_sec: 180 })] });
+  expect(await valuesOf(metrics, 'raceline_forecast_within20_ratio')).toEqual({ 'at=submission source=ci/acme': 1, 'at=life source=ci/acme': 0.5 });
+  expect(await valuesOf(metrics, 'raceline_forecast_coverage_ratio')).toEqual({ 'band=p90 source=ci/acme': 1, 'band=p10_p90 source=ci/acme': 0.5 });
+  expect(await valuesOf(metrics, 'raceline_forecast_promised_ratio')).toEqual({ 'source=ci/acme': 0.6 });
+  expect(await valuesOf(metrics, 'raceline_forecast_bias_log_ratio')).toEqual({ 'source=ci/acme': Math.log(1.1) });
+  // The second of two weighs as much as the first, the hundredth a fiftieth.
+  finish(metrics, { duration_sec: 100, checkpoints: [checkpoint({ eta_sec: 200, confidence: 0.6 })] });
+  expect(await valuesOf(metrics, 'raceline_forecast_within20_ratio')).toMatchObject({ 'at=submission source=ci/acme': 0.5 });
+  for (let i = 0; i < 98; i++) finish(metrics, { duration_sec: 100, checkpoints: [first] });
+  const { 'at=submission source=ci/acme': before = 0 } = await valuesOf(metrics, 'raceline_forecast_within20_ratio');
+  finish(metrics, { duration_sec: 100, checkpoints: [checkpoint({ eta_sec: 200 })] });
+  expect((await valuesOf(metrics, 'raceline_forecast_within20_ratio'))['at=submission source=ci/acme']).toBeCloseTo(0.98 * before, 9);
+  finish(metrics, { source: 'else', duration_sec: 100, checkpoints: [checkpoint({ elapsed_sec: 60, eta_sec: 100 })] });
+  expect(await valuesOf(metrics, 'raceline_forecast_within20_ratio')).toMatchObject({ 'at=submission source=other': 0, 'at=life source=other': 0.4 });
 });
 
 test('inputs and rejections are there from 0 on, so that the first of a kind is an increase', async () => {
@@ -38,6 +58,7 @@ test('what has no truth or no forecast is not judged', async () => {
   finish(metrics, { duration_sec: 0 });
   finish(metrics, { correction: true });
   expect(await valuesOf(metrics, 'raceline_forecasts_judged_total')).toEqual({});
+  expect(await valuesOf(metrics, 'raceline_forecast_within20_ratio')).toEqual({});
   expect(await valuesOf(metrics, 'raceline_races_finished_total')).toEqual({ 'outcome=canceled': 1, 'outcome=abandoned': 1, 'outcome=passed': 2 });
 });
 

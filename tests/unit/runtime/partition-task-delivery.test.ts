@@ -5,6 +5,7 @@ import { emptyUpdate } from '../../../src/race/update.ts';
 import { noHooks } from '../../../src/runtime/hooks.ts';
 import { PartitionTask } from '../../../src/runtime/partition-task.ts';
 import { initialPosition, PartitionStore } from '../../../src/runtime/race-store.ts';
+import { systemTimers } from '../../../src/runtime/timers.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
 
 const T0 = 1_767_225_600_000;
@@ -29,7 +30,7 @@ function makeTask() {
   };
   const task = new PartitionTask({
     partition: 0, partitionCount: 1, historyPartitions: 1, log: { append } as unknown as RecordLog, codec, clock: { nowMs: () => time.nowMs }, logger: quiet,
-    hooks: noHooks, store: new PartitionStore(initialPosition(0)), writerId: 'w', endOffset: 0, commit: async () => {},
+    timers: systemTimers, hooks: noHooks, store: new PartitionStore(initialPosition(0)), writerId: 'w', endOffset: 0, commit: async () => {},
     models: { modelOf: () => undefined, versionOf: () => '0@0' }, graceMs: HOUR_MS, finishedTtlMs: 24 * HOUR_MS,
   });
   return { task, appended, refused, time };

@@ -6,6 +6,7 @@ import type { LogRecord, RecordLog } from '../../../src/ports/record-log.ts';
 import { emptyUpdate } from '../../../src/race/update.ts';
 import { PartitionTask } from '../../../src/runtime/partition-task.ts';
 import { initialPosition, PartitionStore } from '../../../src/runtime/race-store.ts';
+import { systemTimers } from '../../../src/runtime/timers.ts';
 import { topics, type TopicName } from '../../../topology/topics.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
 
@@ -44,7 +45,7 @@ test('process() loses nothing of a slice that could not be encoded', async () =>
   const records = await readAll(log, 'race-updates');
   const task = new PartitionTask({
     partition: 0, partitionCount: 1, historyPartitions: 1, log, codec: failing, clock: { nowMs: () => NOW }, store: new PartitionStore(initialPosition(0)), writerId: 'w', endOffset: 2,
-    logger: { debug: silent, info: silent, warn: silent, error: silent }, hooks: { onBatch: silent, onSlice: silent, onRestored: silent },
+    timers: systemTimers, logger: { debug: silent, info: silent, warn: silent, error: silent }, hooks: { onBatch: silent, onSlice: silent, onRestored: silent },
     models: { modelOf: () => undefined, versionOf: () => '0@0' }, graceMs: HOUR_MS, finishedTtlMs: 24 * HOUR_MS, commit: async () => {},
   });
   const batch = { topic: 'race-updates', partition: 0, records, endOffset: 2, signal: new AbortController().signal } as const;

@@ -24,7 +24,7 @@ beforeEach(async () => {
 /** A slice of one writer: a race with a title, or gone, and the totals, as of an input offset. */
 async function write(writer: string, offset: number, raceId: string, title: string | null): Promise<void> {
   const headers = changelogHeaders(writer, { epoch: 0, applied_offset: offset });
-  const race = { ...newRace(emptyUpdate(raceId, 'ci/acme', 1), 1), title: title ?? '', applied_offset: offset };
+  const race = { ...newRace(emptyUpdate(raceId, 'ci/acme', 1), 1, offset), title: title ?? '', applied_offset: offset };
   const position = { ...initialPosition(0), applied_offset: offset, read: offset + 1 };
   await log.append('race-states', 0, [
     { key: Buffer.from(raceId), value: title === null ? null : codec.encode('race-states', race, 'RaceState'), headers },

@@ -40,7 +40,7 @@ const raceState = {
   race_id: 'string', source: 'string', title: 'string', attempt: 'number', version: 'number', state: 'enum', queued_at: 'number?', started_at: 'number?',
   completed_at: 'number?', started_derived: 'boolean', completed_derived: 'boolean', progress: 'number?', eta_sec: 'number?', eta_kind: 'enum?',
   metadata: 'record[]', stages: 'record[]', stages_dropped: 'number', plan: 'record[]', update_interval_hint_sec: 'number?', deeplink: 'string?',
-  deadline_at: 'number?', route_id: 'string?', events: 'record[]', events_dropped: 'number', field_at: 'record', first_at: 'number', last_at: 'number',
+  deadline_at: 'number?', route_id: 'string?', events: 'record[]', events_dropped: 'number', field_at: 'record', first_at: 'number', first_offset: 'number', last_at: 'number',
   appended_at: 'number', progress_points: 'record[]', gap_count: 'number', gap_mean_sec: 'number', epoch: 'number', applied_offset: 'number',
   revision: 'number', published: 'record?', previous_eta_sec: 'number?', display: 'record', eta_revisions: 'record[]', checkpoints: 'record[]',
   shown_progress: 'number', history_index: 'number', wake_at: 'number?',
@@ -73,7 +73,7 @@ const partitionState = {
 } as const satisfies FieldsOf<PartitionState>;
 
 const etaUpdate = {
-  race_id: 'string', source: 'string', title: 'string', revision: 'number', issued_at: 'number', event_at: 'number', state: 'enum', attempt: 'number',
+  race_id: 'string', source: 'string', title: 'string', revision: 'number', issued_at: 'number', event_at: 'number', state: 'enum', attempt: 'number', first_offset: 'number',
   queued_at: 'number?', started_at: 'number?', completed_at: 'number?', eta_sec: 'number?', remaining_sec: 'number?', finish_at: 'number?',
   p10_sec: 'number?', p50_sec: 'number?', p90_sec: 'number?', confidence: 'number', deadline_at: 'number?', deadline_probability: 'number?',
   basis: 'enum', reason: 'enum', model_version: 'string', cluster_id: 'string?', previous_eta_sec: 'number?', display: 'record', progress: 'record?',
@@ -89,7 +89,7 @@ const milestone = {
 
 const finishedRace = {
   origin: 'record', race_id: 'string', source: 'string', title: 'string', attempt: 'number', version: 'number', outcome: 'enum', queued_at: 'number?',
-  started_at: 'number', completed_at: 'number', duration_sec: 'number', submitted_at: 'number', metadata: 'map of string', stages: 'record[]',
+  started_at: 'number', completed_at: 'number', duration_sec: 'number', submitted_at: 'number', first_offset: 'number', metadata: 'map of string', stages: 'record[]',
   progress_points: 'record[]', client_eta_sec: 'number?', client_eta_kind: 'enum?', client_eta_elapsed_sec: 'number?', correction: 'boolean',
   checkpoints: 'record[]', revisions: 'number',
 } as const satisfies FieldsOf<FinishedRace>;

@@ -21,7 +21,7 @@ const partitionState = {
   partition: 1, epoch: 1, applied_offset: 2 ** 40, history_index: 0, read: 6, applied: 1, late: 1, duplicate: 1, forgotten: 1, rejected: 1, rerouted: 1, skipped: 0, at: AT,
 };
 const eta = {
-  race_id: 'r1', source: 'ci', title: 'Build', revision: 1, issued_at: AT, event_at: AT, state: 'running', attempt: 1, queued_at: null, started_at: AT, completed_at: null,
+  race_id: 'r1', source: 'ci', title: 'Build', revision: 1, issued_at: AT, event_at: AT, state: 'running', attempt: 1, first_offset: 0, queued_at: null, started_at: AT, completed_at: null,
   eta_sec: 60, remaining_sec: 30.5, finish_at: AT + 60_000, p10_sec: 50, p50_sec: 60, p90_sec: 90, confidence: 0.7, deadline_at: null, deadline_probability: null,
   basis: 'key', reason: 'progress', model_version: '3', cluster_id: null, previous_eta_sec: null, display: { finish_at: AT + 60_000, state: 'stable' }, progress: null,
   milestones: [{ name: 'test', kind: 'stage', state: 'pending', eta_at: AT, p10_at: null, p90_at: null, passed_at: null, distance_m: null, eta_type: null }],

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { maskTitle } from '../../../src/forecast/mask.ts';
+import { maskTitle } from '../../../src/race/mask.ts';
 
 describe('maskTitle()', () => {
   test.each([

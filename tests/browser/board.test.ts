@@ -1,0 +1,198 @@
+import { readdirSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import axe from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodeLine } from '../../src/cli/update-target.ts';
+import { emptyUpdate, type RaceUpdate } from '../../src/race/update.ts';
+import { buildBoard, openBrowser, whyNoBrowser } from '../support/browser.ts';
+import { startService, temporaryDirectory, type RunningService } from '../support/service.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const views = [
+  { name: 'desktop, light', viewport: { width: 1280, height: 860 }, colorScheme: 'light' },
+  { name: 'phone, dark', viewport: { width: 390, height: 844 }, colorScheme: 'dark' },
+] as const;
+const SOURCE = 'ci/board';
+
+describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_000 }, () => {
+  const directory = temporaryDirectory();
+  let service: RunningService;
+  let browser: Browser;
+  let port: number;
+  const env = { RACELINE_DATA_DIR: directory.path };
+
+  beforeAll(async () => {
+    buildBoard();
+    port = await freePort();
+    [service, browser] = await Promise.all([startService(env, { port }), openBrowser()]);
+  }, 120_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await service?.kill();
+    directory.remove();
+  });
+
+  test('says on an empty board how the first race appears', async () => {
+    const page = await open('#/');
+    await page.getByText('Nothing runs at the moment').waitFor();
+    expect(await page.locator('.command code').allTextContents()).toEqual([`npx raceline run --server ${service.url} -- sleep 20`, `npx raceline demo --server ${service.url}`]);
+    await page.context().close();
+  });
+
+  test('shows each state for what it is, and no number that it does not know', async () => {
+    const nowMs = Date.now();
+    const past = Array.from({ length: 12 }, (_, index) => run(`past-${index}`, 'build', nowMs - 3_600_000 + 60_000 * index, 100 + index % 3)).flat();
+    const short = Array.from({ length: 12 }, (_, index) => [...run(`short-${index}`, 'lint', nowMs - 3_600_000 + 60_000 * index, 1), ...run(`unit-${index}`, 'unit', nowMs - 3_600_000 + 60_000 * index, 6)]).flat();
+    await post([...past, ...short]);
+    await post([
+      say('known', { title: 'build', state: 'running', started_at: nowMs - 30_000, progress: 25, metadata: { branch: 'main' } }),
+      say('late', { title: 'unit', state: 'running', started_at: nowMs - 12_000 }),
+      say('silent', { title: 'lint', state: 'running', started_at: nowMs - 500 }),
+      say('waiting', { title: 'build', state: 'queued', queued_at: nowMs - 5_000 }),
+      { ...say('cold', { title: 'never seen', state: 'running', started_at: nowMs - 4_000 }), source: 'ci/new' },
+    ]);
+    const page = await open('#/');
+    const isShown = (id: string, states: RegExp) => waitUntil(`${id} is ${states.source}`, async () => states.test(await page.locator(`[data-race-id="${id}"]`).getAttribute('data-state') ?? ''), 60_000);
+    await Promise.all([isShown('known', /^(running|correcting)$/), isShown('late', /^overdue$/), isShown('silent', /^stuck$/), isShown('waiting', /^queued$/), isShown('cold', /^cold$/)]);
+    expect(await page.locator('[data-race-id="known"] .finish').innerText()).toMatch(/^\d\d:\d\d(:\d\d)?\s+likely by \d\d:\d\d/);
+    expect(await page.locator('[data-race-id="cold"] .finish').innerText()).toMatch(/^running .*\s+no history to judge by$/);
+    expect(await page.locator('[data-race-id="waiting"] .finish').innerText()).toMatch(/waiting \d+ s\s+then about 1 min 4\d s/);
+    expect(await page.locator('[data-race-id="cold"] [role=progressbar]').getAttribute('aria-valuenow')).toBeNull();
+    await page.context().close();
+  });
+
+  test.each(views)('has no serious finding of axe on any page ($name)', async ({ viewport, colorScheme }) => {
+    const page = await open('#/', { viewport, colorScheme });
+    for (const path of ['#/', '#/race/known', `#/source/${encodeURIComponent(SOURCE)}`, '#/history', '#/health', '#/nowhere']) {
+      await page.goto(`${service.url}/${path}`);
+      await page.locator('main').waitFor();
+      await waitUntil('everything is loaded', async () => (await page.locator('.loading').count()) === 0);
+      await page.evaluate(axe.source);
+      const findings = await page.evaluate(async () => {
+        const { violations } = await (globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }).axe.run();
+        return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+      });
+      expect([path, findings]).toEqual([path, []]);
+      const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+      expect([path, overflow]).toEqual([path, 0]);
+    }
+    await page.context().close();
+  });
+
+  test('tells of a race its stages, what was said and the like runs, and goes on while it runs', async () => {
+    await post([say('known', { stage: { name: 'compile', state: 'running', seq: 0, started_at: Date.now(), completed_at: null, planned_sec: null }, event: { type: 'note', at: Date.now(), data: 'hello' } })]);
+    const page = await open('#/race/known');
+    await page.locator('.stages').getByText('compile').waitFor();
+    await page.getByText('hello').waitFor();
+    await waitUntil('like runs are listed', async () => (await page.locator('section', { hasText: 'Like runs' }).locator('tbody tr').count()) >= 10);
+    await page.locator('.plot canvas').first().waitFor();
+    await post([say('known', { state: 'passed', completed_at: Date.now() })]);
+    await page.locator('.facts').getByText('Passed').waitFor();
+    await page.context().close();
+  });
+
+  test('can be used with the keyboard alone', async () => {
+    const page = await open('#/');
+    await page.locator('[data-race-id="waiting"]').waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('build');
+    await waitUntil('only what fits is left', async () => (await page.locator('[data-race-id="cold"]').count()) === 0);
+    expect(page.url()).toContain('q=build');
+    const focused = () => page.evaluate<string>('document.activeElement?.getAttribute("aria-label") ?? ""');
+    for (let presses = 0; presses < 40 && !(await focused()).startsWith('Pin '); presses++) await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: '★ pinned' }).waitFor();
+    await waitUntil('the title tells of the pinned race', async () => (await page.title()).includes('build'));
+    await page.context().close();
+  });
+
+  test('shows the same in two windows', async () => {
+    const pages = [await open('#/'), await open('#/')];
+    const shown = (page: Page) => page.locator('[data-race-id]').evaluateAll((lines) => lines.map((line) => [line.getAttribute('data-race-id'), line.getAttribute('data-finish'), line.getAttribute('data-state')].join(' ')).sort());
+    await waitUntil('both agree', async () => {
+      const [a, b] = await Promise.all(pages.map(shown));
+      return a!.length >= 4 && JSON.stringify(a) === JSON.stringify(b);
+    });
+    await Promise.all(pages.map((page) => page.context().close()));
+  });
+
+  test('keeps what it knows through a cut and goes on by itself', async () => {
+    const page = await open('#/');
+    await page.locator('[data-race-id="cold"]').waitFor();
+    await service.kill();
+    await page.locator('.connection.is-cut').waitFor({ timeout: 20_000 });
+    expect(await page.locator('[data-race-id="cold"]').count()).toBe(1);
+    service = await startService(env, { port });
+    await page.locator('.connection.is-open').waitFor({ timeout: 30_000 });
+    await post([{ ...say('after', { title: 'after the cut', state: 'running', started_at: Date.now() }), source: 'ci/new' }]);
+    await page.locator('[data-race-id="after"]').waitFor();
+    await page.context().close();
+  });
+
+  test('never lets a bar go back, nor fill up before the end, nor a finish move without a word', async () => {
+    const startMs = Date.now();
+    for (let index = 0; index < 10; index++) await post([say(`bar-${index}`, { title: 'build', state: 'running', started_at: startMs - 8_000 * index, progress: 8 * index })]);
+    const page = await open('#/');
+    const shown = new Map<string, { percent: number; finish: string }>();
+    const moves = new Map<string, number>();
+    for (let second = 0; second < 12; second++) {
+      await post(Array.from({ length: 10 }, (_, index) => say(`bar-${index}`, { progress: Math.min(99, 8 * index + second * (index % 3 === 0 ? 0.2 : 2)) })));
+      const lines = await page.locator('[data-race-id^="bar-"]').evaluateAll((elements) => elements.map((line) => ({ id: line.getAttribute('data-race-id')!, percent: Number(line.getAttribute('data-shown')), finish: line.getAttribute('data-finish')! })));
+      for (const { id, percent, finish } of lines) {
+        const before = shown.get(id);
+        expect(percent).toBeGreaterThanOrEqual(before?.percent ?? 0);
+        expect(percent).toBeLessThan(100);
+        if (before !== undefined && before.finish !== finish) moves.set(id, (moves.get(id) ?? 0) + 1);
+        shown.set(id, { percent, finish });
+      }
+      await page.waitForTimeout(1_000);
+    }
+    expect(shown.size).toBe(10);
+    for (const [id, count] of moves) {
+      const { eta } = await (await fetch(`${service.url}/v1/races/${id}`)).json() as { eta: { revision: number } };
+      expect(count).toBeLessThanOrEqual(eta.revision);
+    }
+    await page.context().close();
+  });
+
+  test('weighs less than 300 KB of script', () => {
+    const folder = new URL('../../src/board/dist/assets/', import.meta.url);
+    const bytes = readdirSync(folder).filter((name) => name.endsWith('.js')).reduce((sum, name) => sum + statSync(new URL(name, folder)).size, 0);
+    expect(bytes).toBeGreaterThan(10_000);
+    expect(bytes).toBeLessThan(300_000);
+  });
+
+  async function open(path: string, options: { viewport?: { width: number; height: number }; colorScheme?: 'light' | 'dark' } = {}): Promise<Page> {
+    const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+    const page = await context.newPage();
+    await page.goto(`${service.url}/${path}`);
+    return page;
+  }
+
+  async function post(updates: readonly RaceUpdate[]): Promise<void> {
+    const answer = await fetch(`${service.url}/v1/updates`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body: updates.map(encodeLine).join('\n') });
+    expect([answer.status, await answer.json()]).toMatchObject([200, { rejected_total: 0 }]);
+  }
+});
+
+function say(id: string, facts: Partial<RaceUpdate>): RaceUpdate {
+  return { ...emptyUpdate(id, SOURCE, Date.now()), ...facts };
+}
+
+function run(id: string, title: string, startedAt: number, sec: number): RaceUpdate[] {
+  const completedAt = startedAt + 1_000 * sec;
+  return [
+    { ...say(id, { title, state: 'running', started_at: startedAt }), at: startedAt },
+    { ...say(id, { state: 'passed', completed_at: completedAt }), at: completedAt },
+  ];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { raceDistance, type RaceFacts } from '../../../src/cluster/distance.ts';
+import { DIMENSIONS, embed } from '../../../src/cluster/embedding.ts';
+import { assignRace, openModel, type ClusterModel, type Exemplar } from '../../../src/cluster/model.ts';
+import { createExactIndex, createProposingIndex, LEAST_FOR_VECTORS } from '../../../src/cluster/neighbours.ts';
+import { loadHnsw } from '../../../workers/hnsw.ts';
+import { tangledRaces } from '../../support/cluster-sets.ts';
+import { raceFleet } from '../../support/race-fleet.ts';
+
+function nearestByDefinition(items: readonly RaceFacts[], race: RaceFacts, limit: number): { item: number; distance: number } | null {
+  let best: { item: number; distance: number } | null = null;
+  for (const [item, other] of items.entries()) {
+    const distance = raceDistance(race, other);
+    if (distance <= limit && (best === null || distance < best.distance)) best = { item, distance };
+  }
+  return best;
+}
+
+describe('createExactIndex()', () => {
+  it('finds the nearest of every pair compared, the first of equals, within the limit only', () => {
+    const items = tangledRaces({ seed: 1, races: 80, keys: 5, values: 3 });
+    const index = createExactIndex(items);
+    for (const race of tangledRaces({ seed: 2, races: 60, keys: 6, values: 3 })) {
+      for (const limit of [0, 0.2, 0.5, 1]) expect(index.nearest(race, limit)).toEqual(nearestByDefinition(items, race, limit));
+    }
+    expect(index.exact).toBe(true);
+  });
+
+  it('finds nothing among nothing', () => {
+    expect(createExactIndex([]).nearest({ title: 'a', metadata: {} }, 1)).toBeNull();
+  });
+});
+
+describe('createProposingIndex() over HNSW', () => {
+  const createVectors = loadHnsw();
+  if (createVectors === null) throw new Error('hnswlib-node is not installed');
+
+  it('finds the true nearest in 19 of 20 cases, never one beyond the limit, always its true distance', () => {
+    const fleet = raceFleet({ seed: 21, races: 3_200 });
+    const [items, asked] = [fleet.slice(0, 3_000), fleet.slice(3_000)];
+    const [exact, proposing] = [createExactIndex(items), createProposingIndex(items, createVectors(items.length))];
+    expect(proposing.exact).toBe(false);
+    let same = 0;
+    for (const race of asked) {
+      const [truth, found] = [exact.nearest(race, 0.3), proposing.nearest(race, 0.3)];
+      if (found !== null) {
+        expect(found.distance).toBeLessThanOrEqual(0.3);
+        expect(found.distance).toBeCloseTo(raceDistance(race, items[found.item]!), 12);
+      }
+      if (truth?.distance === found?.distance) same++;
+    }
+    expect(same / asked.length).toBeGreaterThanOrEqual(0.95);
+  });
+
+  it('refuses what the library would take without a word', () => {
+    const vectors = createVectors(4);
+    const zero = Array.from({ length: DIMENSIONS }, () => 0);
+    expect(() => vectors.add([...zero.slice(1), Number.NaN], 0)).toThrow('finite');
+    expect(() => vectors.add(zero.slice(1), 0)).toThrow('finite');
+    expect(() => vectors.add(zero, -1)).toThrow('whole number');
+    expect(() => vectors.add(zero, 2 ** 33)).toThrow('whole number');
+  });
+});
+
+describe('embed()', () => {
+  it('is finite and of length 1 at most, whatever the race', () => {
+    for (const race of [{ title: '', metadata: {} }, { title: 'a', metadata: {} }, { title: '', metadata: { a: 'b' } }, ...tangledRaces({ seed: 4, races: 50, keys: 5, values: 3 })]) {
+      const vector = embed(race);
+      expect(vector.length).toBe(DIMENSIONS);
+      expect(vector.every(Number.isFinite)).toBe(true);
+      expect(Math.hypot(...vector)).toBeLessThanOrEqual(1 + 1e-9);
+    }
+  });
+});
+
+describe('assignRace()', () => {
+  const metadata = { project: 'p', tool: 'cargo' };
+  const exemplar = (clusterId: string, title: string): Exemplar => ({ clusterId, title, metadata, weight: 3 });
+  const model: ClusterModel = { eps: 0.3, mask: true, droppedKeys: ['run'], exemplars: [exemplar('a', 'cargo build'), exemplar('b', 'cargo publish <n>')] };
+
+  it('puts a race that is met again into its cluster, metadata and all', () => {
+    // The origin's clusters lost their metadata: the same title and any metadata found none.
+    expect(assignRace(openModel(model), { title: 'cargo build', metadata })).toEqual({ clusterId: 'a', distance: 0 });
+  });
+
+  it('masks the title and leaves out what is unique per race', () => {
+    expect(assignRace(openModel(model), { title: 'cargo publish 4711', metadata: { ...metadata, run: '99' } })).toEqual({ clusterId: 'b', distance: 0 });
+  });
+
+  it('puts a race into no cluster where none is within eps', () => {
+    expect(assignRace(openModel(model), { title: 'make coffee', metadata: {} })).toBeNull();
+    const [found, at] = [assignRace(openModel(model), { title: 'cargo test', metadata }), raceDistance({ title: 'cargo test', metadata }, { title: 'cargo build', metadata })];
+    expect(found).toEqual({ clusterId: 'a', distance: at });
+    expect(assignRace(openModel({ ...model, eps: at - 0.01 }), { title: 'cargo test', metadata })).toBeNull();
+  });
+
+  it('asks a vector index only where there are very many exemplars', () => {
+    const exemplars = (count: number): Exemplar[] => Array.from({ length: count }, (_, i) => exemplar(`c${i}`, `title ${i}`));
+    let created = 0;
+    const createVectors = (capacity: number): ReturnType<NonNullable<ReturnType<typeof loadHnsw>>> => {
+      created++;
+      return loadHnsw()!(capacity);
+    };
+    expect(openModel({ ...model, exemplars: exemplars(LEAST_FOR_VECTORS - 1) }, createVectors).index.exact).toBe(true);
+    expect(created).toBe(0);
+    const large = openModel({ ...model, mask: false, exemplars: exemplars(LEAST_FOR_VECTORS) }, createVectors);
+    expect(large.index.exact).toBe(false);
+    expect(assignRace(large, { title: 'title 4321', metadata })).toEqual({ clusterId: 'c4321', distance: 0 });
+  });
+});
