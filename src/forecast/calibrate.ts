@@ -12,7 +12,7 @@ const LEVELS = [0.1, 0.5, 0.9];
  * P90 during life. What was said at submission and still stands belongs to races that end before it would be said anew,
  * and covers nearly all of them: over a whole life this makes up for a part of it.
  */
-const LIFE_LEVELS = [0.1, 0.5, 0.855];
+const LIFE_LEVELS = [0.1, 0.5, 0.845];
 const LEAST_LEVEL = 0.0005;
 /** Confidence is mapped between so many equally spaced knots. */
 const KNOTS = 11;
