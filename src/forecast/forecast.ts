@@ -37,6 +37,8 @@ export type Forecast = {
   readonly confidence: number;
   readonly basis: Basis;
   readonly clusterId: string | null;
+  /** The version of the clusters that were in force for it; null = none. */
+  readonly clusterVersion: string | null;
   /** Probability of being done by the race's deadline; null without one. */
   readonly deadlineProbability: number | null;
   /** Older than (nearly) everything known: only the tail law speaks. */
@@ -58,7 +60,8 @@ function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number)
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
-  const { distribution: raw, basis } = totalOf(model, race, place, elapsedSec, asOfMs);
+  const base = baseOf(model, race, asOfMs);
+  const { distribution: raw, basis } = totalOf(base, model, race, place, elapsedSec);
   const looked = byShareOfLife(raw, elapsedSec);
   const calibration = model === undefined || !isCalibrated(basis) ? null : model.calibration;
   const phase = phaseOf(elapsedSec, race.checkpoints[0]?.p50_sec ?? quantile(looked, 0.5));
@@ -70,7 +73,7 @@ function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number)
   return {
     etaSec: Math.min(Math.max(sec, elapsedSec), mostSec),
     p10Sec: quantileSec(0.1), p25Sec: quantileSec(0.25), p50Sec: quantileSec(0.5), p75Sec: quantileSec(0.75), p90Sec: quantileSec(0.9),
-    confidence: calibration === null ? mass : trueConfidence(calibration, phase, mass), basis, clusterId: null,
+    confidence: calibration === null ? mass : trueConfidence(calibration, phase, mass), basis, clusterId: base.clusterId, clusterVersion: base.clusterVersion,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
     milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
@@ -80,8 +83,7 @@ function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number)
 type Opinion = { distribution: Distribution; basis: Basis };
 
 /** The distribution of the total: a distribution in, a distribution out at every step. */
-function totalOf(model: SourceModel | undefined, race: RaceState, place: Place | null, elapsedSec: number, asOfMs: number): Opinion {
-  const base = baseOf(model, race, asOfMs);
+function totalOf(base: Base, model: SourceModel | undefined, race: RaceState, place: Place | null, elapsedSec: number): Opinion {
   const own = base.support === 0 ? ownEstimate(race, place, elapsedSec) : null;
   let opinion: Opinion = own ?? { distribution: conditionOn(base.distribution, elapsedSec), basis: base.basis };
   if (model !== undefined && place !== null) opinion = withStage(opinion, model, race, place, elapsedSec, base);
@@ -144,7 +146,7 @@ function bell(centreSec: number, spread: number): Distribution {
 
 function exact(race: RaceState, sec: number): Forecast {
   return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null,
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
     overdue: false, milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };

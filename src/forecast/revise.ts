@@ -74,7 +74,7 @@ function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): 
 
 function certain(sec: number, race: RaceState): Forecast {
   return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, overdue: false, milestones: () => [],
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null, overdue: false, milestones: () => [],
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
   };
 }
