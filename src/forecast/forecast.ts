@@ -1,6 +1,7 @@
 import { isFinished, type Basis, type RaceState } from '../race/state.ts';
 import { calibrated, isCalibrated, phaseOf, trueConfidence } from './calibrate.ts';
-import { baseOf, type Base } from './history-base.ts';
+import { versionsBeside, type Beside } from './beside.ts';
+import { baseBy, baseOf, type Base } from './history-base.ts';
 import { conditionOn, distributionOf, massBelow, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
 import type { Milestone } from './eta-update.ts';
 import { LEAST_PROGRESS } from './learn.ts';
@@ -43,9 +44,13 @@ export type Forecast = {
   readonly deadlineProbability: number | null;
   /** Older than (nearly) everything known: only the tail law speaks. */
   readonly overdue: boolean;
+  /** What other versions in play would have said, made when asked for: once a race. */
+  readonly beside: () => BesideForecast[];
   /** Made when asked for: most forecasts are not published. */
   readonly milestones: () => Milestone[];
 };
+
+export type BesideForecast = Pick<Beside, 'role'> & { readonly forecast: Forecast };
 
 /**
  * Forecasts a race from what is learned of its source, as of an instant. Pure; reads nothing of the race that came
@@ -58,9 +63,12 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
 
 function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
+  return madeFrom(baseOf(model, race, asOfMs), model, race, asOfMs);
+}
+
+function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
-  const base = baseOf(model, race, asOfMs);
   const { distribution: raw, basis } = totalOf(base, model, race, place, elapsedSec);
   const looked = byShareOfLife(raw, elapsedSec);
   const calibration = model === undefined || !isCalibrated(basis) ? null : model.calibration;
@@ -76,8 +84,16 @@ function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number)
     confidence: calibration === null ? mass : trueConfidence(calibration, phase, mass), basis, clusterId: base.clusterId, clusterVersion: base.clusterVersion,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
+    beside: () => (model === undefined ? [] : besideOf(model, race, asOfMs)),
     milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
   };
+}
+
+function besideOf(model: SourceModel, race: RaceState, asOfMs: number): BesideForecast[] {
+  return versionsBeside(model, race).flatMap(({ role, clustering }) => withScratch(() => {
+    const base = baseBy(model, clustering, race, asOfMs);
+    return base === null ? [] : [{ role, forecast: madeFrom(base, model, race, asOfMs) }];
+  }));
 }
 
 type Opinion = { distribution: Distribution; basis: Basis };
@@ -148,6 +164,6 @@ function exact(race: RaceState, sec: number): Forecast {
   return {
     etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-    overdue: false, milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
+    overdue: false, beside: () => [], milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };
 }
