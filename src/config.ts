@@ -2,14 +2,15 @@ import type { RoleName } from '../topology/topology.ts';
 import { readFileSync } from 'node:fs';
 import { AppError, messageOf } from './errors.ts';
 
-export const roleNames: readonly RoleName[] = ['pipeline', 'historian', 'gateway'];
+export const roleNames: readonly RoleName[] = ['pipeline', 'historian', 'gateway', 'rebuilder'];
 
 /** Every setting with its environment variable, default, and what it does. Printed in README.md; a test keeps both equal. */
 export const settings = {
   RACELINE_HOST: { default: '127.0.0.1', help: 'Address the gateway binds to' },
   RACELINE_PORT: { default: '7777', help: 'Port of the gateway, 0..65535; 0 = any free one' },
   RACELINE_DATA_DIR: { default: '.raceline', help: 'Directory of the embedded log and ClickHouse' },
-  RACELINE_ROLES: { default: 'all', help: 'Comma-separated: pipeline, historian, gateway, or all' },
+  RACELINE_ROLES: { default: 'all', help: 'Comma-separated: pipeline, historian, gateway, rebuilder, or all' },
+  RACELINE_PILOT_SOURCE: { default: '', help: 'Source whose clusters are rebuilt by themselves in the first phase of the rollout; empty = the one with most races' },
   RACELINE_TOPIC_PREFIX: { default: 'raceline.', help: 'Put in front of every topic and consumer group on Kafka' },
   RACELINE_ETA_FORMAT: { default: 'avro', help: 'Format of eta-updates: avro or json' },
   RACELINE_LOG_LEVEL: { default: 'info', help: 'trace, debug, info, warn, error or silent' },
@@ -56,6 +57,8 @@ export type Config = {
   readonly port: number;
   readonly dataDir: string;
   readonly roles: readonly RoleName[];
+  /** null = the source with most races. */
+  readonly pilotSource: string | null;
   readonly topicPrefix: string;
   readonly etaFormat: 'avro' | 'json';
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -130,6 +133,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     port: whole('RACELINE_PORT', 0, 65_535),
     dataDir: text('RACELINE_DATA_DIR'),
     roles: readRoles(text('RACELINE_ROLES')),
+    pilotSource: text('RACELINE_PILOT_SOURCE') || null,
     topicPrefix: text('RACELINE_TOPIC_PREFIX'),
     etaFormat: oneOf('RACELINE_ETA_FORMAT', ['avro', 'json']),
     logLevel: oneOf('RACELINE_LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),

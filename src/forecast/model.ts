@@ -72,7 +72,9 @@ export type SourceModel = {
   calibration: Calibration;
 };
 
-/** `previous`: what a rollback brings back, taught on until then. */
+/** The version of a swap that takes a stage's version away and puts none in its place; as `previous`: there was none. */
+export const NO_VERSION = '';
+/** `previous`: what a rollback would bring back: taught on, and held against the active one; null = that one is confirmed. */
 export type Versions = { shadow: string | null; canary: string | null; active: string | null; previous: string | null; canaryShare: number };
 
 export function createSourceModel(source: string): SourceModel {

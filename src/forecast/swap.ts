@@ -1,14 +1,12 @@
 import { cellOf, openClustering, type Clustering, type Clusterings, type FindModel } from './clusterings.ts';
 import type { ModelSwap } from './history-record.ts';
 import { seedCluster } from './mixture.ts';
-import type { SourceModel, Versions } from './model.ts';
-
-/** The version of a swap that takes a stage's version away and puts none in its place. */
-export const NO_VERSION = '';
+import { NO_VERSION, type SourceModel, type Versions } from './model.ts';
 
 /**
- * Folds a swap into the model of its source: which versions are in play, and the first samples of one that is new. What
- * was in force becomes `previous`. A version that `find` does not have forecasts nothing, but its name stands.
+ * Folds a swap into the model of its source: which versions are in play, and the first samples of one that is new. A swap
+ * of the active version says what it is held against from then on. A version that `find` does not have forecasts nothing,
+ * but its name stands.
  */
 export function learnSwap(model: SourceModel, swap: ModelSwap, find: FindModel): void {
   model.versions = nextVersions(model.versions, swap);
@@ -16,13 +14,13 @@ export function learnSwap(model: SourceModel, swap: ModelSwap, find: FindModel):
   for (const clustering of inPlay(model.clusterings)) seed(model, clustering);
 }
 
-function nextVersions(versions: Versions, { stage, version, share }: ModelSwap): Versions {
+function nextVersions(versions: Versions, { stage, version, share, previous: before }: ModelSwap): Versions {
   const named = version === NO_VERSION ? null : version;
-  const { active, shadow, canary, previous, canaryShare } = versions;
+  const { shadow, canary, canaryShare } = versions;
   if (stage === 'shadow') return { ...versions, shadow: named };
   if (stage === 'canary') return { ...versions, canary: named, canaryShare: named === null ? 0 : share, shadow: shadow === named ? null : shadow };
   return {
-    active: named, previous: active === named ? previous : active, shadow: shadow === named ? null : shadow,
+    active: named, previous: before, shadow: shadow === named ? null : shadow,
     canary: canary === named ? null : canary, canaryShare: canary === named ? 0 : canaryShare,
   };
 }
@@ -32,7 +30,7 @@ export function attachClusterings(model: SourceModel, find: FindModel): void {
   const { versions, source } = model;
   const open = new Map(inPlay(model.clusterings).map((one) => [one.version, one]));
   const opened = (version: string | null): Clustering | null => {
-    if (version === null) return null;
+    if (version === null || version === NO_VERSION) return null;
     let clustering = open.get(version);
     if (clustering !== undefined) return clustering;
     const published = find(source, version);

@@ -87,7 +87,7 @@ export function* runTrial({ seen, unseen, candidate }: TrialInput): Generator<vo
     medians.clusters.set(cluster_id, median);
   }
   const judged = { candidate: createSheet(), inForce: createSheet(), differences: [] as number[], cluster: [] as number[], source: [] as number[] };
-  const races = unseen.slice(-MOST_UNSEEN);
+  const races = unseen.slice(0, MOST_UNSEEN);
   // By what happens when: a forecast knows only what had ended.
   const starts = races.toSorted((a, b) => a.startedAtMs - b.startedAtMs);
   let next = 0;

@@ -55,7 +55,7 @@ export function createBacktestClusters(intervalMs: number): BacktestClusters {
         const model = rebuiltModel(source, races, `b${++built}`, nowMs, active === null ? null : { eps: active.published.eps, of: (race) => placeOfRace(active, race.title, entriesOf(race))?.clusterId ?? null });
         if (model === null) continue;
         models.set(source, model);
-        swaps.push({ kind: 'ModelSwap', value: { source, version: model.version, stage: 'active', share: 1, previous: active?.version ?? null, at: nowMs } });
+        swaps.push({ kind: 'ModelSwap', value: { source, version: model.version, stage: 'active', share: 1, previous: null, at: nowMs } });
       }
       return swaps;
     },

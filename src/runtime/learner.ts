@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts';
 import type { HistoryRecord, ModelSwap } from '../forecast/history-record.ts';
-import { attachClusterings, NO_VERSION } from '../forecast/swap.ts';
+import { NO_VERSION } from '../forecast/model.ts';
+import { attachClusterings } from '../forecast/swap.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
