@@ -29,7 +29,7 @@ export function candidateOf({ source, version, builtAtMs, rebuilt, durationsSec,
   const names = stableIds({ labels, clusterCount: clusters.length, previous: previous ?? Array.from(labels, () => null), version });
   const samples = clusters.map((): number[] => []);
   const collect = (of: ArrayLike<number>, durations: ArrayLike<number>): void => {
-    for (let row = 0; row < of.length; row++) if (of[row]! >= 0) samples[of[row]!]!.push(durations[row]!);
+    for (let row = 0; row < durations.length; row++) if (of[row]! >= 0) samples[of[row]!]!.push(durations[row]!);
   };
   collect(labels, durationsSec);
   if (unseenLabels !== null) collect(unseenLabels, unseenDurationsSec);

@@ -2,10 +2,10 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { rejectionCodes } from '../errors.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import type { PartitionState } from '../race/state.ts';
+import { jobStages } from '../rebuilds/job-stages.ts';
 import { createAccuracyGauges } from './accuracy-gauges.ts';
 import type { HistorianHooks } from './historian-partition.ts';
 import type { PipelineHooks } from './hooks.ts';
-import { jobStages } from './rebuild-job.ts';
 import type { RebuilderHooks } from './rebuilder.ts';
 import { createLiveGauges, type LiveSources } from './live-gauges.ts';
 

@@ -7,6 +7,7 @@ import { openClustering, placeOfRace, type Clustering } from '../forecast/cluste
 import type { HistoryStore } from '../ports/history-store.ts';
 import type { RebuildPool } from '../ports/rebuild-pool.ts';
 import { candidateOf } from '../rebuilds/candidate.ts';
+import type { JobStage } from '../rebuilds/job-stages.ts';
 import { runTrial, type TrialRace, type TrialResult } from '../rebuilds/trial.ts';
 import { LEAST_RACES } from '../rebuilds/triggers.ts';
 import { judgeCandidate, type Verdict } from '../rebuilds/verdict.ts';
@@ -22,9 +23,6 @@ const UNSEEN_SHARE = 0.2;
 const MOST_COMPARED = 20_000;
 /** Races that a watch looks at. Chosen. */
 const MOST_WATCHED = 1_000;
-
-export const jobStages = ['read', 'collapse', 'index', 'knee', 'cores', 'connect', 'measure', 'assign', 'validate', 'publish'] as const;
-export type JobStage = (typeof jobStages)[number];
 
 export type JobOptions = {
   readonly source: string;

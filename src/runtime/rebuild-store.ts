@@ -71,13 +71,13 @@ export type LastRebuild = { readonly atMs: number; readonly failed: boolean; rea
 
 /** By source: its last rebuild that was not skipped. */
 export async function lastRebuilds(store: HistoryStore): Promise<Map<string, LastRebuild>> {
-  const rows = await store.query<{ source: string; at_ms: number | string; status: string; error_ratio: number | null; cohesion: number | null; noise_ratio: number | null }>(
-    `SELECT source, toUnixTimestamp64Milli(max(started_at)) AS at_ms, argMax(status, started_at) AS status,
-      argMax(tuple(watch_error_ratio), started_at).1 AS error_ratio, argMax(tuple(watch_cohesion), started_at).1 AS cohesion, argMax(tuple(watch_noise_ratio), started_at).1 AS noise_ratio
+  const rows = await store.query<{ source: string; at_ms: number | string; last_status: string; error_ratio: number | null; last_cohesion: number | null; last_noise: number | null }>(
+    `SELECT source, toUnixTimestamp64Milli(max(started_at)) AS at_ms, argMax(status, started_at) AS last_status,
+      argMax(tuple(watch_error_ratio), started_at).1 AS error_ratio, argMax(tuple(watch_cohesion), started_at).1 AS last_cohesion, argMax(tuple(watch_noise_ratio), started_at).1 AS last_noise
     FROM v_rebuilds WHERE status NOT IN ('skipped') GROUP BY source`,
   );
-  return new Map(rows.map(({ source, at_ms, status, error_ratio, cohesion, noise_ratio }) => [source, {
-    atMs: Number(at_ms), failed: status === 'failed', figures: { errorRatio: error_ratio, cohesion, noiseRatio: noise_ratio },
+  return new Map(rows.map(({ source, at_ms, last_status, error_ratio, last_cohesion, last_noise }) => [source, {
+    atMs: Number(at_ms), failed: last_status === 'failed', figures: { errorRatio: error_ratio, cohesion: last_cohesion, noiseRatio: last_noise },
   }]));
 }
 

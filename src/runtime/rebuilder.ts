@@ -11,10 +11,11 @@ import type { RebuildPool } from '../ports/rebuild-pool.ts';
 import type { LogRecord, RecordBatch, RecordLog, Subscription } from '../ports/record-log.ts';
 import { partitionOf } from '../race/partition.ts';
 import { fitModel } from '../rebuilds/fit-model.ts';
+import type { JobStage } from '../rebuilds/job-stages.ts';
 import { decidePhase, decideSwap, isAutomatic, settingsOf, type Decision, type PairedLoss, type Rollout, type SourceRollout } from '../rebuilds/rollout.ts';
 import { LEAST_RACES, triggerOf, type WatchFigures } from '../rebuilds/triggers.ts';
 import type { ClusterModels } from './cluster-models.ts';
-import { measureFit, runRebuildJob, type JobOutcome, type JobStage } from './rebuild-job.ts';
+import { measureFit, runRebuildJob, type JobOutcome } from './rebuild-job.ts';
 import { countAccepted, countNewRaces, countSources, errorRatioOf, instantText, lastRebuilds, loadRollout, pairedLoss, rebuildOf, storeDecision, storeRebuild, type RebuildRow } from './rebuild-store.ts';
 import { every, pause, systemTimers, type Timers } from './timers.ts';
 
@@ -137,7 +138,7 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
           running = { source, requestId, stage, ratio, startedAtMs };
         },
       });
-      if (outcome.kind === 'cancelled' && stopping.signal.aborted) throw stopping.signal.reason;
+      if (outcome.kind !== 'done' && stopping.signal.aborted) throw stopping.signal.reason;
       row = { ...row, ...reportOf(outcome) };
       if (outcome.kind === 'done') {
         for (const [stage, ms] of Object.entries(outcome.stageMs)) hooks.onStage(stage, ms);
