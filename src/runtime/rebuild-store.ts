@@ -115,8 +115,8 @@ export async function storeRebuild(store: HistoryStore, row: RebuildRow): Promis
 /** The paired losses at submission of a version against another, on races forecast since. */
 export async function pairedLoss(store: HistoryStore, pair: { readonly source: string; readonly version: string; readonly other: string; readonly sinceMs: number }): Promise<PairedLoss> {
   const [row] = await store.query<{ pairs: number | string; difference: number | null; error: number | null; other_loss: number | null }>(
-    `SELECT count() AS pairs, avg(difference) AS difference, stddevSamp(difference) / sqrt(count()) AS error, avg(loss) AS other_loss FROM
-      (SELECT if(served_version = {version:String}, served_loss - other_loss, other_loss - served_loss) AS difference, if(served_version = {version:String}, other_loss, served_loss) AS loss
+    `SELECT count() AS pairs, avg(less) AS difference, stddevSamp(less) / sqrt(count()) AS error, avg(loss) AS other_loss FROM
+      (SELECT if(served_version = {version:String}, served_loss - other_loss, other_loss - served_loss) AS less, if(served_version = {version:String}, other_loss, served_loss) AS loss
       FROM v_paired_losses
       WHERE source = {source:String} AND issued_at >= fromUnixTimestamp64Milli({sinceMs:Int64})
         AND ((served_version = {version:String} AND other_version = {other:String}) OR (served_version = {other:String} AND other_version = {version:String})))`, pair,

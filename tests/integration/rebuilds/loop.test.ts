@@ -93,8 +93,8 @@ describe('the rebuilder', () => {
     await ask({ action: 'promote' });
     await ask({ action: 'promote' });
     const model = await waitUntil('the version is active', () => { const known = learner.modelOf(SOURCE); return known?.versions.active === version && known.taught === races.length ? known : null; });
-    const [like] = races.slice(-1);
-    const unseen = raceOf({ race_id: 'x', source: SOURCE, title: `${like!.title.replace(/[#v@]?[\w.-]*\d[\w.-]*$/, '')} quite another tail`, metadata: entries(like!.metadata), started_at: nowMs });
+    const like = races.find(({ title }) => /#\d+$/.test(title));
+    const unseen = raceOf({ race_id: 'x', source: SOURCE, title: like!.title.replace(/#\d+$/, '(again)'), metadata: entries(like!.metadata), started_at: nowMs });
     const forecast = forecastRace(model, unseen, nowMs);
     expect(forecast).toMatchObject({ basis: 'cluster', clusterVersion: version });
     expect(forecast.clusterId).not.toBeNull();
