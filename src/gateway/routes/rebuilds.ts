@@ -10,6 +10,7 @@ import { clusterBody, clusterDetail, modelOf, rolloutOf } from '../clusters.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure, HttpFailure } from '../failures.ts';
 import { failures } from '../schemas.ts';
+import { objectBody } from '../validation.ts';
 
 const Any = Type.Unsafe({ type: 'object', additionalProperties: true });
 const Source = Type.String({ minLength: 1, maxLength: 200 });
@@ -85,7 +86,7 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
     schema: { tags: compatible, summary: 'Ask for a rebuild of the clusters', body: Type.Optional(Type.Union([TriggerPost, Type.Null()])), response: { 200: Any, ...failures } },
   }, async (request) => {
     requireHistory();
-    const source = request.body?.source ?? null;
+    const source = sourceIn(request.body);
     const running = source === null ? null : await runningOf(source);
     const id = running ?? await ask({ action: 'rebuild', ...(source === null ? {} : { source }) });
     return { message: 'Rebuild triggered successfully', id, status: running === null ? 'accepted' : 'running' };
@@ -95,7 +96,7 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
     schema: { tags: ['v1'], summary: 'Ask for a rebuild of the clusters of a source, or of all', body: TriggerPost, response: { 202: Accepted, ...failures } },
   }, async (request, reply) => {
     requireHistory();
-    const source = request.body.source ?? null;
+    const source = sourceIn(request.body);
     const running = source === null ? null : await runningOf(source);
     if (running !== null) throw failure('conflict', `A rebuild of ${source} runs already`, { id: running, status: 'running' });
     void reply.code(202);
@@ -171,8 +172,9 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
     schema: { tags: compatible, summary: 'Rebuild every source from now on', body: Type.Optional(Type.Union([EnablePost, Type.Null()])), response: { 200: Any, ...failures } },
   }, async (request) => {
     requireHistory();
-    const { mode = 'shadow', percentage } = request.body ?? {};
-    await ask({ action: 'enable_all', detail: mode, ...(percentage === undefined ? {} : { share: percentage / 100 }) });
+    const mode = modeIn(request.body);
+    const percentage = numberIn(request.body, 'percentage', 100);
+    await ask({ action: 'enable_all', detail: mode, share: percentage === null ? null : percentage / 100 });
     return { mode, status: 'ok' };
   });
   app.post('/rollout/reset', {
@@ -187,15 +189,51 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
   }, async (request, reply) => {
     requireHistory();
     void reply.code(202);
-    return { id: await ask({ action: 'promote', source: request.body.source, share: request.body.share ?? null }), status: 'accepted' };
+    return { id: await ask({ action: 'promote', source: requiredSource(request.body), share: numberIn(request.body, 'share', 1) }), status: 'accepted' };
   });
   app.post('/v1/rollout/rollback', {
     config: { scope: 'admin' }, schema: { tags: ['v1'], summary: 'Withdraw the candidate of a source, or bring back the version before', body: SourcePost, response: { 202: Any, ...failures } },
   }, async (request, reply) => {
     requireHistory();
     void reply.code(202);
-    return { id: await ask({ action: 'rollback', source: request.body.source }), status: 'accepted' };
+    return { id: await ask({ action: 'rollback', source: requiredSource(request.body) }), status: 'accepted' };
   });
+}
+
+const MOST_SOURCE_LENGTH = 200;
+
+function fieldsOf(body: unknown): Record<string, unknown> {
+  return body === undefined || body === null ? {} : objectBody(body);
+}
+
+/** null = all sources. */
+function sourceIn(body: unknown): string | null {
+  const { source } = fieldsOf(body);
+  if (source === undefined || source === null) return null;
+  if (typeof source !== 'string' || source === '' || source === '*' || source.length > MOST_SOURCE_LENGTH) throw failure('invalid_request', `source must be a text of 1..${MOST_SOURCE_LENGTH} characters, not *`);
+  return source;
+}
+
+function requiredSource(body: unknown): string {
+  const source = sourceIn(body);
+  if (source === null) throw failure('invalid_request', 'source is missing');
+  return source;
+}
+
+function numberIn(body: unknown, name: string, most: number): number | null {
+  const value = fieldsOf(body)[name];
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'number' || !(value >= 0 && value <= most)) throw failure('invalid_request', `${name} must be a number in 0..${most}`);
+  return value;
+}
+
+const modes = ['shadow', 'canary', 'production'] as const;
+
+function modeIn(body: unknown): (typeof modes)[number] {
+  const { mode = 'shadow' } = fieldsOf(body);
+  const found = modes.find((one) => one === mode);
+  if (found === undefined) throw failure('invalid_request', `mode must be one of ${modes.join(', ')}`);
+  return found;
 }
 
 function rebuildBody({ row_version: _, checks, ...row }: RebuildRow): Record<string, unknown> {
