@@ -59,7 +59,7 @@ export function cellOf(version: string, clusterId: string): number {
 }
 
 /** Whether a canary of this share serves the race: the same races whoever asks, more of them as the share grows. */
-export function isCanaryRace(raceId: string, share: number): boolean {
+function isCanaryRace(raceId: string, share: number): boolean {
   return (hashText(raceId) >>> 0) / 2 ** 32 < share;
 }
 

@@ -17,9 +17,9 @@ export type TrialRace = {
 };
 
 export type TrialInput = {
-  /** What the candidate was made of, in the order of the ends. */
+  /** What the candidate was made of, in the order of the ends; the newest 5,000 are enough. */
   readonly seen: readonly TrialRace[];
-  /** What came after, in the order of the ends. */
+  /** What came right after, in the order of the ends; the first 3,000 are enough. */
   readonly unseen: readonly TrialRace[];
   readonly candidate: { readonly version: string; readonly clusters: readonly { readonly cluster_id: string; readonly first_samples_sec: readonly number[] }[] };
 };
@@ -50,8 +50,8 @@ export type TrialResult = {
 };
 
 /** Enough that every memory of the forecaster is full; and enough to tell 1 % of loss. Chosen: some seconds of work in all. */
-const MOST_SEEN = 5_000;
-const MOST_UNSEEN = 3_000;
+export const MOST_SEEN = 5_000;
+export const MOST_UNSEEN = 3_000;
 const MOST_LOSS = 3;
 const RACES_A_STEP = 16;
 const IN_FORCE = 'in force';
@@ -123,12 +123,12 @@ export function* runTrial({ seen, unseen, candidate }: TrialInput): Generator<vo
 }
 
 /** |ln(forecast / truth)|, at most 3. */
-export function lossOf(forecastSec: number, truthSec: number): number {
+function lossOf(forecastSec: number, truthSec: number): number {
   return Math.min(MOST_LOSS, Math.abs(logSec(forecastSec) - logSec(truthSec)));
 }
 
 /** The mean, and its standard error; 0 without values, an infinite error with fewer than two. */
-export function meanAndError(values: readonly number[]): { readonly mean: number; readonly error: number } {
+function meanAndError(values: readonly number[]): { readonly mean: number; readonly error: number } {
   const n = values.length;
   if (n === 0) return { mean: 0, error: Infinity };
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
@@ -172,7 +172,7 @@ function createMedian(): Median {
 }
 
 /** null = of nothing. */
-export function medianOf(values: readonly number[]): number | null {
+function medianOf(values: readonly number[]): number | null {
   if (values.length === 0) return null;
   const sorted = values.toSorted((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;

@@ -1,5 +1,5 @@
 import { assignRace, type AssignableModel } from '../cluster/model.ts';
-import { createRacePacker } from '../cluster/packed-races.ts';
+import { createRacePacker, type PackedRaces } from '../cluster/packed-races.ts';
 import type { PublishedModel } from '../cluster/published-model.ts';
 import { defaultRebuildOptions, type Rebuilt } from '../cluster/rebuild.ts';
 import type { Stage } from '../cluster/work.ts';
@@ -8,7 +8,7 @@ import type { HistoryStore } from '../ports/history-store.ts';
 import type { RebuildPool } from '../ports/rebuild-pool.ts';
 import { candidateOf } from '../rebuilds/candidate.ts';
 import type { JobStage } from '../rebuilds/job-stages.ts';
-import { runTrial, type TrialRace, type TrialResult } from '../rebuilds/trial.ts';
+import { MOST_SEEN, MOST_UNSEEN, runTrial, type TrialRace, type TrialResult } from '../rebuilds/trial.ts';
 import { LEAST_RACES } from '../rebuilds/triggers.ts';
 import { judgeCandidate, type Verdict } from '../rebuilds/verdict.ts';
 import { readPastRaces } from './rebuild-store.ts';
@@ -54,8 +54,13 @@ export async function runRebuildJob(options: JobOptions): Promise<JobOutcome> {
   const readAtMs = timers.monotonicMs();
   const seen = races.slice(0, races.length - Math.floor(UNSEEN_SHARE * races.length));
   const unseen = races.slice(seen.length);
+  const turn = beginTurn(timers);
+  const pauseIfOver = async (): Promise<void> => {
+    signal.throwIfAborted();
+    if (turn.isOver()) await turn.next();
+  };
   const outcome = await pool.rebuild(source, {
-    races: pack(seen), unseen: pack(unseen), options: { ...defaultRebuildOptions, previousEps: inForce?.eps ?? null },
+    races: await pack(seen, pauseIfOver), unseen: await pack(unseen, pauseIfOver), options: { ...defaultRebuildOptions, previousEps: inForce?.eps ?? null },
   }, { signal, onProgress: (stage: Stage, ratio) => onProgress(stage, ratio) });
   if (outcome.kind === 'cancelled') return { kind: 'cancelled', message: 'It was cancelled' };
   if (outcome.kind === 'busy') return { kind: 'skipped', message: `No thread takes it: ${outcome.because}` };
@@ -65,20 +70,15 @@ export async function runRebuildJob(options: JobOptions): Promise<JobOutcome> {
   const rebuiltAtMs = timers.monotonicMs();
   onProgress('validate', 0);
   const clustering = inForce === null ? null : openClustering(inForce);
-  const turn = beginTurn(timers);
-  const pauseIfOver = async (): Promise<void> => {
-    signal.throwIfAborted();
-    if (turn.isOver()) await turn.next();
-  };
   const previous = clustering === null ? null : await placeAll(clustering, seen, MOST_COMPARED, pauseIfOver);
-  const unseenInForce = clustering === null ? null : await placeAll(clustering, unseen, unseen.length, pauseIfOver);
+  const unseenInForce = clustering === null ? null : await placeAll(clustering, unseen.slice(0, MOST_UNSEEN), MOST_UNSEEN, pauseIfOver);
   const naming = { source, version, builtAtMs, rebuilt, previous, durationsSec: seen.map(({ durationSec }) => durationSec) };
   // On trial it may not know how the unseen races ended; once accepted, it begins with them.
   const { model, ids, unseenIds } = candidateOf({ ...naming, unseenDurationsSec: [] });
   const steps = runTrial({
     candidate: model,
-    seen: seen.map((race, i) => ({ ...race, candidateId: ids[i]!, inForceId: previous?.[i] ?? null })),
-    unseen: unseen.map((race, i) => ({ ...race, candidateId: unseenIds[i] ?? null, inForceId: unseenInForce?.[i] ?? null })),
+    seen: seen.slice(-MOST_SEEN).map((race, i, { length }) => ({ ...race, candidateId: ids[seen.length - length + i]!, inForceId: previous?.[seen.length - length + i] ?? null })),
+    unseen: unseen.slice(0, MOST_UNSEEN).map((race, i) => ({ ...race, candidateId: unseenIds[i] ?? null, inForceId: unseenInForce?.[i] ?? null })),
   });
   let step = steps.next();
   for (; step.done !== true; step = steps.next()) await pauseIfOver();
@@ -110,13 +110,14 @@ async function readRaces(store: HistoryStore, source: string, onProgress: (ratio
   return races.reverse();
 }
 
-function pack(races: readonly PastTrialRace[]) {
+async function pack(races: readonly PastTrialRace[], pauseIfOver: () => Promise<void>): Promise<PackedRaces> {
   const packer = createRacePacker();
   const known = new Map<PastTrialRace['metadata'], number>();
   for (const { title, metadata } of races) {
     let set = known.get(metadata);
     if (set === undefined) known.set(metadata, set = packer.internSet(recordOf(metadata)));
     packer.addWithSet(title, set);
+    await pauseIfOver();
   }
   return packer.pack();
 }

@@ -263,20 +263,24 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
     if (step !== null) await decide(step);
   }
 
+  /** Tries again without end; gives up only when the service stops. */
+  async function untilDone(request: RebuildRequest): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        return await handle(request);
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        logger.warn({ source: request.source, requestId: request.request_id, error: messageOf(error) }, 'A request could not be dealt with; trying again');
+        await pause(timers, RETRY_MS, stopping.signal);
+      }
+    }
+  }
+
   async function onBatch({ topic, partition, records }: RecordBatch): Promise<void> {
     await codec.prepare(topic, records.map(({ value }) => value));
     for (const record of records) {
       const request = decodeRequest(record);
-      while (request !== null && !stopping.signal.aborted) {
-        try {
-          await handle(request);
-          break;
-        } catch (error) {
-          if (stopping.signal.aborted) return;
-          logger.warn({ source: request.source, requestId: request.request_id, error: messageOf(error) }, 'A request could not be dealt with; trying again');
-          await pause(timers, RETRY_MS, stopping.signal);
-        }
-      }
+      if (request !== null) await untilDone(request);
       if (stopping.signal.aborted) return;
       await subscription?.commit({ topic, partition }, record.offset + 1);
     }
