@@ -8,6 +8,7 @@ export const roleNames: readonly RoleName[] = ['pipeline', 'historian', 'gateway
 export const settings = {
   RACELINE_HOST: { default: '127.0.0.1', help: 'Address the gateway binds to' },
   RACELINE_PORT: { default: '7777', help: 'Port of the gateway, 0..65535; 0 = any free one' },
+  RACELINE_GRPC_PORT: { default: '50051', help: 'Port of gRPC, gRPC-Web and Connect, 0..65535; 0 = any free one, as with RACELINE_PORT=0 where this is not set' },
   RACELINE_DATA_DIR: { default: '.raceline', help: 'Directory of the embedded log and ClickHouse' },
   RACELINE_ROLES: { default: 'all', help: 'Comma-separated: pipeline, historian, gateway, rebuilder, or all' },
   RACELINE_PILOT_SOURCE: { default: '', help: 'Source whose clusters are rebuilt by themselves in the first phase of the rollout; empty = the one with most races' },
@@ -21,6 +22,7 @@ export const settings = {
   RACELINE_ALLOWED_HOSTS: { default: '', help: 'Comma-separated host names that requests may be for, besides loopback ones and RACELINE_HOST; * = all. Checked when bound to a loopback address, or when set' },
   RACELINE_TOKENS_FILE: { default: '', help: 'File of tokens that the gateway asks for, one a line: scopes (read, write, admin), SHA-256, name; empty = open to everybody' },
   RACELINE_TOKEN_FILE: { default: '', help: 'File with the token that the command line sends to the gateway; empty = none' },
+  RACELINE_READ_ONLY: { default: 'false', help: 'true = the gateway refuses every change (503 read_only); what comes over Kafka goes on' },
   RACELINE_MAX_CONNECTIONS: { default: '12000', help: 'WebSocket and event-stream clients at once, 1..1000000' },
   RACELINE_MAX_HTTP_CONNECTIONS: { default: '4096', help: 'Other HTTP connections at once, 1..1000000; beyond them 503' },
   RACELINE_MAX_SOURCE_LABELS: { default: '50', help: 'Sources that get a Prometheus label of their own, 0..1000; the rest is "other"' },
@@ -55,6 +57,8 @@ export type SettingName = keyof typeof settings;
 export type Config = {
   readonly host: string;
   readonly port: number;
+  /** Of gRPC; 0 = any free one. */
+  readonly grpcPort: number;
   readonly dataDir: string;
   readonly roles: readonly RoleName[];
   /** null = the source with most races. */
@@ -71,6 +75,7 @@ export type Config = {
   /** null = the gateway asks for no token. */
   readonly tokensFile: string | null;
   readonly maxConnections: number;
+  readonly readOnly: boolean;
   readonly maxHttpConnections: number;
   /** null = the embedded log. */
   readonly kafka: KafkaConfig | null;
@@ -131,6 +136,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return {
     host: text('RACELINE_HOST'),
     port: whole('RACELINE_PORT', 0, 65_535),
+    // Who takes any port for the one would be stopped by another instance's other one.
+    grpcPort: (env['RACELINE_GRPC_PORT'] ?? '') === '' && whole('RACELINE_PORT', 0, 65_535) === 0 ? 0 : whole('RACELINE_GRPC_PORT', 0, 65_535),
     dataDir: text('RACELINE_DATA_DIR'),
     roles: readRoles(text('RACELINE_ROLES')),
     pilotSource: text('RACELINE_PILOT_SOURCE') || null,
@@ -145,6 +152,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     allowedHosts: list(text('RACELINE_ALLOWED_HOSTS')),
     tokensFile: text('RACELINE_TOKENS_FILE') === '' ? null : text('RACELINE_TOKENS_FILE'),
     maxConnections: whole('RACELINE_MAX_CONNECTIONS', 1, 1_000_000),
+    readOnly: oneOf('RACELINE_READ_ONLY', ['true', 'false']) === 'true',
     maxHttpConnections: whole('RACELINE_MAX_HTTP_CONNECTIONS', 1, 1_000_000),
     kafka: text('KAFKA_BROKERS') === '' ? null : {
       brokers: list(text('KAFKA_BROKERS')),

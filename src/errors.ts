@@ -65,6 +65,7 @@ export const failureCodes = {
   too_large: 'The body is over its limit',
   rate_limited: 'Too many requests',
   not_ready: 'The service is starting or stopping',
+  read_only: 'The service takes no changes: RACELINE_READ_ONLY is set',
   unavailable: 'A part that the request needs does not answer',
   slow_client: 'The client does not read fast enough and was closed',
   origin_refused: 'The page that sent the request is of another origin, which is not allowed',

@@ -37,6 +37,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 export type Service = {
   /** `http://host:port` of the gateway; without one, of the probes and metrics. */
   readonly address: string;
+  /** Where the gateway speaks gRPC; null = nowhere. */
+  readonly grpcPort: number | null;
   /** Stops fetching, finishes what is in hand, closes the engines. Idempotent. */
   close(): Promise<void>;
 };
@@ -70,6 +72,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
 
   try {
     let address = '';
+    let grpcPort: number | null = null;
     if (!config.roles.includes('gateway')) {
       // Before the engines: a probe must see the start, and a start that hangs.
       const monitor = await startMonitor({ host: config.host, port: config.port, ready: () => readiness.report(), metricsText: () => metrics.registry.metrics(), logger });
@@ -92,19 +95,21 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
     let rebuilder: Rebuilder | null = null;
     if (config.roles.includes('gateway')) {
       const gateway = await startGateway({
-        host: config.host, port: config.port, log, codec, history, clock: systemClock, logger, clusterModels,
+        host: config.host, port: config.port, grpcPort: config.grpcPort, log, codec, history, clock: systemClock, logger, clusterModels,
         runningRebuilds: () => rebuilder?.running() ?? [],
         pilotSource: config.pilotSource,
         ready: () => readiness.report(),
         metricsText: () => metrics.registry.metrics(),
+        dataDir: config.kafka === null || config.clickhouse.url === null ? config.dataDir : null,
         examine: () => examine(patientOf(config, { log, codec, history: history ?? historyFailure(readiness) })),
         hooks: metrics.gatewayHooks,
         options: {
-          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections, maxHttpConnections: config.maxHttpConnections,
+          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections, maxHttpConnections: config.maxHttpConnections, readOnly: config.readOnly,
           ...(config.tokensFile === null ? {} : { tokens: openTokens({ path: config.tokensFile, clock: systemClock, logger }) }),
         },
       });
       address = gateway.address;
+      grpcPort = gateway.grpcPort;
       onClose('the gateway', () => gateway.close());
       readiness.running('gateway');
     }
@@ -138,7 +143,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
       onClose('the rebuilder', closeRebuilder);
       readiness.running('rebuilder');
     }
-    return { address, close };
+    return { address, grpcPort, close };
   } catch (error) {
     await close();
     throw error;

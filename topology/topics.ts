@@ -38,7 +38,7 @@ export const topics: readonly TopicSpec[] = [
     cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'producers', readBy: 'journeys (later)',
   },
   {
-    name: 'eta-updates', key: 'race_id', value: 'EtaUpdate', schema: 'eta-update', partitions: 'races',
+    name: 'eta-updates', key: 'race_id', value: 'EtaUpdate, null = forgotten', schema: 'eta-update', partitions: 'races',
     cleanup: 'compact,delete', retentionMs: 7 * DAY_MS, minCompactionLagMs: 2 * DAY_MS, writtenBy: 'pipeline', readBy: 'UIs, gateway, historian',
   },
   {

@@ -52,7 +52,7 @@ export const topology: readonly Node[] = [
   { kind: 'processor', role: 'pipeline', name: 'issue-forecasts', parents: ['fold-races', 'wake-races'], stores: ['models'] },
   { kind: 'processor', role: 'pipeline', name: 'revise-etas', parents: ['issue-forecasts'], stores: ['races'] },
   { kind: 'processor', role: 'pipeline', name: 'record-history', parents: ['revise-etas', 'fold-races'], stores: ['races'] },
-  { kind: 'sink', role: 'pipeline', name: 'revisions', parents: ['revise-etas'], topic: 'eta-updates' },
+  { kind: 'sink', role: 'pipeline', name: 'revisions', parents: ['revise-etas', 'fold-races'], topic: 'eta-updates' },
   { kind: 'sink', role: 'pipeline', name: 'history', parents: ['record-history'], topic: 'race-history' },
   { kind: 'sink', role: 'pipeline', name: 'refused', parents: ['decode-updates', 'normalize-updates', 'fold-races'], topic: 'dead-letters' },
   { kind: 'sink', role: 'pipeline', name: 'give-ups', parents: ['wake-races'], topic: 'race-updates' },

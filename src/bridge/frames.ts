@@ -50,7 +50,10 @@ type SubscribeFrame = {
   readonly resume?: string;
 };
 
-export type ClientFrame = SubscribeFrame;
+/** Ends the subscription, not the connection. */
+type UnsubscribeFrame = { readonly type: 'unsubscribe' };
+
+export type ClientFrame = SubscribeFrame | UnsubscribeFrame;
 
 /** Every race that fits, in parts; a part with `complete: true` ends it. What was known before is to be dropped at the first part. */
 type SnapshotFrame = {
@@ -101,7 +104,8 @@ export function parseClientFrame(text: string): { readonly frame: ClientFrame } 
     return { error: 'A frame must be JSON' };
   }
   if (!isObject(value)) return { error: 'A frame must be a JSON object' };
-  if (value['type'] !== 'subscribe') return { error: `type must be subscribe, got ${shown(value['type'])}` };
+  if (value['type'] === 'unsubscribe') return { frame: { type: 'unsubscribe' } };
+  if (value['type'] !== 'subscribe') return { error: `type must be subscribe or unsubscribe, got ${shown(value['type'])}` };
   const filter = parseFilter(value['filter'] ?? {});
   if ('error' in filter) return filter;
   const resume = value['resume'];

@@ -3,6 +3,7 @@ import { readConfig } from '../config.ts';
 import type { Config } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import type { CliContext } from './context.ts';
+import type { Service } from '../main.ts';
 import { isLoopback } from '../runtime/loopback.ts';
 import { loadServices } from './services.ts';
 
@@ -31,7 +32,7 @@ async function up(context: CliContext): Promise<void> {
     throw error;
   });
   if (service === null) return;
-  if (!stopping.signal.aborted) context.err.write(bannerOf(config, service.address));
+  if (!stopping.signal.aborted) context.err.write(bannerOf(config, service));
   await stop;
   try {
     await service.close();
@@ -42,9 +43,10 @@ async function up(context: CliContext): Promise<void> {
 }
 
 /** Where the service answers (`address` empty = nowhere) and what it stands on. No secrets. */
-function bannerOf(config: Config, address: string): string {
+function bannerOf(config: Config, { address, grpcPort }: Pick<Service, 'address' | 'grpcPort'>): string {
   const lines = [
     ['Raceline', address],
+    ...(grpcPort === null ? [] : [['grpc', `${config.host}:${grpcPort}`] as const]),
     ['roles', config.roles.join(', ')],
     ['log', config.kafka === null ? 'embedded' : `Kafka at ${config.kafka.brokers.join(', ')}`],
     ['history', historyOf(config)],

@@ -18,6 +18,8 @@ export type Cells = {
   heads: Uint8Array;
   /** Single precision logarithms. */
   values: Float32Array;
+  /** For each value the count of races when it was taught: which race it is of. */
+  stamps: Uint32Array;
   /** Open addressing: slot + 1, 0 = empty; a power of two, at least twice the cells. */
   index: Int32Array;
 };
@@ -27,7 +29,7 @@ export function createCells(limit: number, width: number): Cells {
   const capacity = Math.min(FIRST_CAPACITY, limit);
   return {
     limit, width, count: 0, keys: new Int32Array(capacity), touched: new Uint32Array(capacity), sizes: new Uint8Array(capacity), heads: new Uint8Array(capacity),
-    values: new Float32Array(capacity * width), index: new Int32Array(indexSize(capacity)),
+    values: new Float32Array(capacity * width), stamps: new Uint32Array(capacity * width), index: new Int32Array(indexSize(capacity)),
   };
 }
 
@@ -66,6 +68,7 @@ export function pushSample(cells: Cells, key: number, value: number, now: number
   const { width } = cells;
   const head = cells.heads[slot]!;
   cells.values[slot * width + head] = value;
+  cells.stamps[slot * width + head] = now;
   cells.heads[slot] = (head + 1) % width;
   cells.sizes[slot] = Math.min(cells.sizes[slot]! + 1, width);
   cells.touched[slot] = now;
@@ -103,6 +106,7 @@ function grow(cells: Cells, capacity: number): void {
   cells.sizes = copy(cells.sizes, new Uint8Array(capacity));
   cells.heads = copy(cells.heads, new Uint8Array(capacity));
   cells.values = copy(cells.values, new Float32Array(capacity * cells.width));
+  cells.stamps = copy(cells.stamps, new Uint32Array(capacity * cells.width));
   reindex(cells, indexSize(capacity));
 }
 
@@ -112,21 +116,61 @@ function reindex(cells: Cells, size: number): void {
 }
 
 function evict(cells: Cells): void {
-  const { count, width, keys, touched, sizes, heads, values } = cells;
+  const { count, touched } = cells;
   const leaving = Math.ceil(count * EVICTED_SHARE);
   const threshold = touched.slice(0, count).sort()[leaving - 1]!;
   let left = leaving;
+  keepOnly(cells, (slot) => {
+    if (left === 0 || touched[slot]! > threshold) return true;
+    left -= 1;
+    return false;
+  });
+}
+
+/** Drops the samples of the races taught at these counts, and cells that have none left; the rest keep their order. O(samples). */
+export function dropSamples(cells: Cells, stamps: ReadonlySet<number>): void {
+  const { count, width, sizes } = cells;
+  let isAnyEmpty = false;
+  for (let slot = 0; slot < count; slot++) {
+    const size = sizes[slot]!;
+    for (let i = 0; i < size; i++) {
+      // Where they lie does not matter: those of a cell that is not full fill its first places.
+      if (!stamps.has(cells.stamps[slot * width + i]!)) continue;
+      dropFrom(cells, slot, stamps);
+      isAnyEmpty ||= sizes[slot] === 0;
+      break;
+    }
+  }
+  if (isAnyEmpty) keepOnly(cells, (slot) => sizes[slot]! > 0);
+}
+
+function dropFrom({ width, sizes, heads, values, stamps: taughtAt }: Cells, slot: number, stamps: ReadonlySet<number>): void {
+  const kept: [value: number, stamp: number][] = [];
+  const first = heads[slot]! - sizes[slot]! + width;
+  for (let i = 0; i < sizes[slot]!; i++) {
+    const at = slot * width + ((first + i) % width);
+    if (!stamps.has(taughtAt[at]!)) kept.push([values[at]!, taughtAt[at]!]);
+  }
+  for (const [i, [value, stamp]] of kept.entries()) {
+    values[slot * width + i] = value;
+    taughtAt[slot * width + i] = stamp;
+  }
+  sizes[slot] = kept.length;
+  heads[slot] = kept.length % width;
+}
+
+/** The cells that stay move together, in their order. */
+function keepOnly(cells: Cells, stays: (slot: number) => boolean): void {
+  const { count, width, keys, touched, sizes, heads, values, stamps } = cells;
   let kept = 0;
   for (let slot = 0; slot < count; slot++) {
-    if (left > 0 && touched[slot]! <= threshold) {
-      left -= 1;
-      continue;
-    }
+    if (!stays(slot)) continue;
     keys[kept] = keys[slot]!;
     touched[kept] = touched[slot]!;
     sizes[kept] = sizes[slot]!;
     heads[kept] = heads[slot]!;
     values.copyWithin(kept * width, slot * width, (slot + 1) * width);
+    stamps.copyWithin(kept * width, slot * width, (slot + 1) * width);
     kept += 1;
   }
   cells.count = kept;
@@ -134,24 +178,29 @@ function evict(cells: Cells): void {
 }
 
 /** The cells as they were when `columnsOf` was asked, for storage: per cell its key, when it was taught, size, and its samples, oldest first. */
-export type CellColumns = { readonly keys: Int32Array; readonly touched: Uint32Array; readonly sizes: Uint8Array; readonly samples: Float32Array };
+export type CellColumns = { readonly keys: Int32Array; readonly touched: Uint32Array; readonly sizes: Uint8Array; readonly samples: Float32Array; readonly stamps: Uint32Array };
 
 /** Equal histories give equal columns. O(samples). */
-export function columnsOf({ count, width, keys, touched, sizes, heads, values }: Cells): CellColumns {
+export function columnsOf({ count, width, keys, touched, sizes, heads, values, stamps: taughtAt }: Cells): CellColumns {
   let total = 0;
   for (let slot = 0; slot < count; slot++) total += sizes[slot]!;
   const samples = new Float32Array(total);
+  const stamps = new Uint32Array(total);
   let at = 0;
   for (let slot = 0; slot < count; slot++) {
     const size = sizes[slot]!;
     const first = heads[slot]! - size + width;
-    for (let i = 0; i < size; i++) samples[at++] = values[slot * width + ((first + i) % width)]!;
+    for (let i = 0; i < size; i++, at++) {
+      const from = slot * width + ((first + i) % width);
+      samples[at] = values[from]!;
+      stamps[at] = taughtAt[from]!;
+    }
   }
-  return { keys: keys.slice(0, count), touched: touched.slice(0, count), sizes: sizes.slice(0, count), samples };
+  return { keys: keys.slice(0, count), touched: touched.slice(0, count), sizes: sizes.slice(0, count), samples, stamps };
 }
 
 /** Cells from their columns: they go on as if never stored. */
-export function cellsOf(limit: number, width: number, { keys, touched, sizes, samples }: CellColumns): Cells {
+export function cellsOf(limit: number, width: number, { keys, touched, sizes, samples, stamps }: CellColumns): Cells {
   const cells = createCells(limit, width);
   const capacity = Math.min(limit, Math.max(FIRST_CAPACITY, 2 ** Math.ceil(Math.log2(Math.max(1, keys.length)))));
   if (capacity > cells.keys.length) grow(cells, capacity);
@@ -162,7 +211,10 @@ export function cellsOf(limit: number, width: number, { keys, touched, sizes, sa
     cells.touched[slot] = touched[slot]!;
     cells.sizes[slot] = size;
     cells.heads[slot] = size % width;
-    for (let i = 0; i < size; i++) cells.values[slot * width + i] = samples[at++]!;
+    for (let i = 0; i < size; i++, at++) {
+      cells.values[slot * width + i] = samples[at]!;
+      cells.stamps[slot * width + i] = stamps[at]!;
+    }
     cells.count = slot + 1;
     enter(cells, slot);
   }

@@ -227,7 +227,7 @@ export function quantile({ originSec, low, cumulative }: Distribution, q: number
 /**
  * T given T > elapsedSec, with elapsedSec as its origin. Where (nearly) nothing is left to condition on, a tail law
  * P(T > t) = elapsed / t takes over (process lifetimes: Leland and Ott 1986, Harchol-Balter and Downey 1997) and the
- * result is `overdue`. O(bins), below 1 µs.
+ * result is `overdue`. O(bins), 1 µs.
  */
 export function conditionOn(distribution: Distribution, elapsedSec: number): Distribution {
   if (!(elapsedSec > distribution.originSec)) return distribution;

@@ -2,11 +2,13 @@ import { isFinished, type Basis, type RaceState } from '../race/state.ts';
 import { calibrated, isCalibrated, phaseOf, trueConfidence } from './calibrate.ts';
 import { versionsBeside, type Beside } from './beside.ts';
 import { baseBy, baseOf, type Base } from './history-base.ts';
-import { conditionOn, distributionOf, massBelow, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
+import { conditionOn, distributionOf, massBelow, massWithin, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
 import type { Milestone } from './eta-update.ts';
 import { LEAST_PROGRESS } from './learn.ts';
 import { milestonesOf } from './milestones.ts';
-import type { SourceModel } from './model.ts';
+import type { SourceModel, TitleModel } from './model.ts';
+import { readClaim } from './producer-eta.ts';
+import { curveError, shareAt } from './progress-curve.ts';
 import { byShareOfLife } from './share-of-life.ts';
 import { placeOf, type Place } from './stages.ts';
 import { distanceKm, markOf } from './chains.ts';
@@ -16,6 +18,8 @@ import { voicesOf } from './voices.ts';
 /** What elapsed / progress and a producer's own estimate are off by until their record says otherwise, in log duration. */
 const UNPROVEN_ERROR = 0.5;
 const LEAST_ERROR = 0.03;
+/** A curve is not followed further ahead than this share of the time. */
+const LEAST_SHARE = 0.01;
 /** Seven points and weights of a bell curve: enough under the kernel. */
 const BELL = [-2, -1.2, -0.5, 0, 0.5, 1.2, 2];
 const BELL_WEIGHTS = BELL.map((z) => Math.exp(-0.5 * z * z));
@@ -46,6 +50,12 @@ export type Forecast = {
   readonly overdue: boolean;
   /** What other versions in play would have said, made when asked for: once a race. */
   readonly beside: () => BesideForecast[];
+  /**
+   * How good the finish that was published, and the one that is shown, still are: the probability that what remains is
+   * within 20 % of them, over the same for etaSec. 1 = as good, 0 = passed, out of the question, or there is none.
+   */
+  readonly publishedWorth: number;
+  readonly shownWorth: number;
   /** Made when asked for: most forecasts are not published. */
   readonly milestones: () => Milestone[];
 };
@@ -55,7 +65,8 @@ export type BesideForecast = Pick<Beside, 'role'> & { readonly forecast: Forecas
 /**
  * Forecasts a race from what is learned of its source, as of an instant. Pure; reads nothing of the race that came
  * after asOfMs but late facts. Before the start the elapsed time is 0, afterwards every quantile is beyond it.
- * Cost: 40 µs at submission, 70 with 20 metadata keys; during life some 100 to 300, by the voices that speak.
+ * Cost in the standard mix of the benchmarks (six metadata keys): some 20 µs at submission, and 20 to 25 during life, by the
+ * voices that speak.
  */
 export function forecastRace(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
   return withScratch(() => madeOf(model, race, asOfMs));
@@ -76,6 +87,8 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
   const distribution = calibration === null ? looked : calibrated(calibration, phase, looked);
   // What is set right for many is not for one: the point stays where its own distribution has it.
   const { sec, mass } = point(looked, elapsedSec);
+  const near = Math.max(1e-9, massNear(looked, sec, elapsedSec));
+  const worthOf = (other: number | null): number => (other === null ? 0 : Math.min(1, massNear(looked, other, elapsedSec) / near));
   const mostSec = Math.max(MAX_FORECAST_SEC, elapsedSec);
   const quantileSec = (share: number): number => Math.min(quantile(distribution, share), mostSec);
   return {
@@ -85,6 +98,8 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
     beside: () => (model === undefined ? [] : besideOf(model, race, asOfMs)),
+    publishedWorth: worthOf(race.published?.eta_sec ?? null),
+    shownWorth: worthOf(race.display.finish_at === null || race.started_at === null ? null : (race.display.finish_at - race.started_at) / 1000),
     milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
   };
 }
@@ -96,6 +111,12 @@ function besideOf(model: SourceModel, race: RaceState, asOfMs: number): BesideFo
   }));
 }
 
+/** The probability that what remains is within 20 % of what a total leaves. */
+function massNear(distribution: Distribution, sec: number, elapsedSec: number): number {
+  const left = Math.max(0, sec - elapsedSec);
+  return massWithin(distribution, elapsedSec + left / 1.2, elapsedSec + left / 0.8);
+}
+
 type Opinion = { distribution: Distribution; basis: Basis };
 
 /** The distribution of the total: a distribution in, a distribution out at every step. */
@@ -103,7 +124,7 @@ function totalOf(base: Base, model: SourceModel | undefined, race: RaceState, pl
   const own = base.support === 0 ? ownEstimate(race, place, elapsedSec) : null;
   let opinion: Opinion = own ?? { distribution: conditionOn(base.distribution, elapsedSec), basis: base.basis };
   if (model !== undefined && place !== null) opinion = withStage(opinion, model, race, place, elapsedSec, base);
-  return withProgress(opinion, base, model, race, elapsedSec);
+  return withProducer(withProgress(opinion, base, model, race, elapsedSec), base, model, race, elapsedSec);
 }
 
 /** What earlier races did from the present state on, each voice as far as it is to be believed. */
@@ -114,7 +135,7 @@ function withStage(opinion: Opinion, model: SourceModel, race: RaceState, place:
   return { distribution: mix(voices), basis: voices[0]!.weight < 0.5 ? 'stage' : opinion.basis };
 }
 
-/** Linear extrapolation of the reported progress, as far as its record on this title beats the history's. */
+/** Extrapolations of the reported progress, linear and by the title's curve, as far as their records beat the history's. */
 function withProgress(opinion: Opinion, base: Base, model: SourceModel | undefined, race: RaceState, elapsedSec: number): Opinion {
   const report = race.progress_points.at(-1);
   if (report === undefined || race.started_at === null || report.progress < LEAST_PROGRESS || report.progress >= 100) return opinion;
@@ -122,12 +143,43 @@ function withProgress(opinion: Opinion, base: Base, model: SourceModel | undefin
   if (!(reportSec > 0)) return opinion;
   const known = model?.titles.get(race.title);
   const linearError = known !== undefined && known.linear.count > 0 ? known.linear.error : UNPROVEN_ERROR;
-  const historyError = base.support === 0 ? 2 : known !== undefined && known.history.count > 0 ? known.history.error : UNPROVEN_ERROR / 2;
-  const share = historyError ** 2 / (historyError ** 2 + linearError ** 2 + 1e-9);
-  const remainingSec = reportSec * (100 / report.progress - 1);
-  const linear = conditionOn(shiftBy(bell(remainingSec, Math.max(LEAST_ERROR, linearError)), reportSec), elapsedSec);
-  if (linear.overdue) return opinion;
-  return { distribution: mix([{ distribution: opinion.distribution, weight: 1 - share }, { distribution: linear, weight: share }]), basis: share > 0.5 ? 'progress' : opinion.basis };
+  const parts: Extrapolation[] = [extrapolated(reportSec, 100 / report.progress, linearError, elapsedSec)];
+  const curve = model?.curves.get(race.title);
+  const curved = curve === undefined ? null : curveError(curve, report.progress);
+  if (curve !== undefined && curved !== null) parts.push(extrapolated(reportSec, 1 / Math.max(shareAt(curve, report.progress), LEAST_SHARE), curved, elapsedSec));
+  return withRecords(opinion, historyErrorOf(base, known), parts, 'progress');
+}
+
+/** The producer's own estimate, its bias taken off, as far as its record beats the history's. */
+function withProducer(opinion: Opinion, base: Base, model: SourceModel | undefined, race: RaceState, elapsedSec: number): Opinion {
+  if (model === undefined || race.eta_sec === null || !(race.eta_sec > 0) || base.support === 0) return opinion;
+  const saidAtSec = race.started_at === null ? 0 : Math.max(0, (race.field_at.eta - race.started_at) / 1000);
+  const claims = model.claims.get(race.title) ?? model.claims.get('');
+  const claim = claims === undefined ? null : readClaim(claims, race.eta_sec, race.eta_kind, saidAtSec);
+  if (claim === null) return opinion;
+  const distribution = conditionOn(bell(claim.totalSec, Math.max(LEAST_ERROR, claim.error)), elapsedSec);
+  return withRecords(opinion, historyErrorOf(base, model.titles.get(race.title)), [{ distribution, error: claim.error }], 'client');
+}
+
+type Extrapolation = { readonly distribution: Distribution; readonly error: number };
+
+function extrapolated(reportSec: number, factor: number, error: number, elapsedSec: number): Extrapolation {
+  return { distribution: conditionOn(shiftBy(bell(reportSec * Math.max(factor - 1, 1e-3), Math.max(LEAST_ERROR, error)), reportSec), elapsedSec), error };
+}
+
+function historyErrorOf(base: Base, known: TitleModel | undefined): number {
+  if (base.support === 0) return 2;
+  return known !== undefined && known.history.count > 0 ? known.history.error : UNPROVEN_ERROR / 2;
+}
+
+/** Mixes by 1 / error squared; what the race has outlived says nothing. */
+function withRecords(opinion: Opinion, historyError: number, parts: readonly Extrapolation[], basis: Basis): Opinion {
+  const weightOf = (error: number) => 1 / (error ** 2 + 1e-6);
+  const living = parts.filter(({ distribution }) => !distribution.overdue).map(({ distribution, error }) => ({ distribution, weight: weightOf(error) }));
+  if (living.length === 0) return opinion;
+  const own = weightOf(historyError);
+  const others = living.reduce((sum, { weight }) => sum + weight, 0);
+  return { distribution: mix([{ distribution: opinion.distribution, weight: own }, ...living]), basis: others > own ? basis : opinion.basis };
 }
 
 /** Without history: what the producer or its plan says. */
@@ -164,6 +216,6 @@ function exact(race: RaceState, sec: number): Forecast {
   return {
     etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-    overdue: false, beside: () => [], milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
+    overdue: false, publishedWorth: 1, shownWorth: 1, beside: () => [], milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };
 }

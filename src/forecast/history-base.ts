@@ -33,7 +33,7 @@ type KeptBase = {
 };
 
 /** Races of a source whose base is kept: 1.5 KB each. */
-const MOST_KEPT = 2_048;
+const MOST_KEPT = 1_024;
 /** Values of most bases; a wider one has more room. */
 const USUAL_SIZE = 384;
 /** Rooms of races that have ended, for those to come. */
@@ -48,7 +48,7 @@ const kept = new WeakMap<SourceModel, Map<string, KeptBase>>();
 /**
  * What the history says of a race at submission: the mixture of all contexts it is in, without any the bootstrap table.
  * During life it is kept until the source has learned one race in sixteen more: it then stands for a position of the
- * learner that is older by so much, at most, whichever instance makes it. Scratch. Cost: 15 µs, kept below 1.
+ * learner that is older by so much, at most, whichever instance makes it. Scratch. Cost: that of `blend`, else of a copy.
  */
 export function baseOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Base {
   const { source, title, metadata, started_at } = race;
@@ -119,4 +119,9 @@ export function forgetBase(model: SourceModel, raceId: string): void {
   if (known === undefined) return;
   bases!.delete(raceId);
   if (spare.length < MOST_SPARE) spare.push(known.cumulative);
+}
+
+/** Lets go of all of them: what they rest on is not to be known any more. */
+export function forgetBases(model: SourceModel): void {
+  kept.delete(model);
 }

@@ -36,8 +36,8 @@ export function storeMixture(mixture: Mixture): { header: MixtureHeader; columns
 
 /** The kinds of the columns, in their order; the weights of titles follow. */
 const KINDS = [
-  Int32Array, Uint32Array, Uint8Array, Float32Array, Int32Array, Uint32Array, Uint8Array, Float32Array,
-  Float32Array, Int32Array, Int32Array, Float32Array, Float32Array, Float32Array, Float64Array,
+  Int32Array, Uint32Array, Uint8Array, Float32Array, Uint32Array, Int32Array, Uint32Array, Uint8Array, Float32Array, Uint32Array,
+  Float32Array, Int32Array, Int32Array, Float32Array, Uint32Array, Float32Array, Float32Array, Float64Array,
   Float64Array, Float64Array, Float64Array, Float64Array,
 ] as const;
 
@@ -50,8 +50,8 @@ export function restoreMixture(header: MixtureHeader, take: (bytes: number) => A
     const kind = KINDS[i] ?? Float32Array;
     return new kind(take(length * kind.BYTES_PER_ELEMENT));
   });
-  const [keys, touched, sizes, samples, longKeys, longTouched, longSizes, longSamples, logs, recentTitles, hashes, numbers, choiceWeights, weights, kernel, coefficients, covariance, means, variances] = columns as [
-    Int32Array, Uint32Array, Uint8Array, Float32Array, Int32Array, Uint32Array, Uint8Array, Float32Array, Float32Array, Int32Array, Int32Array, Float32Array,
+  const [keys, touched, sizes, samples, stamps, longKeys, longTouched, longSizes, longSamples, longStamps, logs, recentTitles, hashes, numbers, recentStamps, choiceWeights, weights, kernel, coefficients, covariance, means, variances] = columns as [
+    Int32Array, Uint32Array, Uint8Array, Float32Array, Uint32Array, Int32Array, Uint32Array, Uint8Array, Float32Array, Uint32Array, Float32Array, Int32Array, Int32Array, Float32Array, Uint32Array,
     Float32Array, Float32Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array,
   ];
   const traits = header.traits.map(([name, hash, lastSeen, seen, withTitleHits, withTitleMisses, aloneHits, aloneMisses]): Trait => ({
@@ -59,34 +59,35 @@ export function restoreMixture(header: MixtureHeader, take: (bytes: number) => A
   }));
   return {
     ...createMixture(), taught: header.taught, traits: createTraits(traits), choice: { ...header.choice, weights: choiceWeights },
-    cells: cellsOf(MOST_CELLS, CELL_SAMPLES, { keys, touched, sizes, samples }),
-    long: cellsOf(MOST_LONG_CELLS, LONG_SAMPLES, { keys: longKeys, touched: longTouched, sizes: longSizes, samples: longSamples }),
-    recent: recentOf(logs, recentTitles, hashes, numbers), weights, kernel,
+    cells: cellsOf(MOST_CELLS, CELL_SAMPLES, { keys, touched, sizes, samples, stamps }),
+    long: cellsOf(MOST_LONG_CELLS, LONG_SAMPLES, { keys: longKeys, touched: longTouched, sizes: longSizes, samples: longSamples, stamps: longStamps }),
+    recent: recentOf(logs, recentTitles, hashes, numbers, recentStamps), weights, kernel,
     titles: new Map(header.titles.map((title, i) => [title, columns[KINDS.length + i] as Float32Array])),
     regression: { count: header.regressed, coefficients, covariance, means, variances },
   };
 }
 
 function cellColumns(cells: Cells): Column[] {
-  const { keys, touched, sizes, samples }: CellColumns = columnsOf(cells);
-  return [keys, touched, sizes, samples];
+  const { keys, touched, sizes, samples, stamps }: CellColumns = columnsOf(cells);
+  return [keys, touched, sizes, samples, stamps];
 }
 
 /** The oldest first. */
 function recentColumns(recent: RecentRaces): Column[] {
   const { size } = recent;
-  const columns = { logs: new Float32Array(size), titles: new Int32Array(size), hashes: new Int32Array(size * SLOTS), numbers: new Float32Array(size * MOST_TRAITS) };
+  const columns = { logs: new Float32Array(size), titles: new Int32Array(size), hashes: new Int32Array(size * SLOTS), numbers: new Float32Array(size * MOST_TRAITS), stamps: new Uint32Array(size) };
   for (let i = 0; i < size; i++) {
     const row = rowOf(recent, size - 1 - i);
     columns.logs[i] = recent.logs[row]!;
     columns.titles[i] = recent.titles[row]!;
     for (let slot = 0; slot < SLOTS; slot++) columns.hashes[i * SLOTS + slot] = recent.hashes[slot]![row]!;
     columns.numbers.set(recent.numbers.subarray(row * MOST_TRAITS, (row + 1) * MOST_TRAITS), i * MOST_TRAITS);
+    columns.stamps[i] = recent.stamps[row]!;
   }
-  return [columns.logs, columns.titles, columns.hashes, columns.numbers];
+  return [columns.logs, columns.titles, columns.hashes, columns.numbers, columns.stamps];
 }
 
-function recentOf(logs: Float32Array, titles: Int32Array, hashes: Int32Array, numbers: Float32Array): RecentRaces {
+function recentOf(logs: Float32Array, titles: Int32Array, hashes: Int32Array, numbers: Float32Array, stamps: Uint32Array): RecentRaces {
   let capacity = createRecentRaces().logs.length;
   while (capacity < logs.length) capacity *= 4;
   const recent = createRecentRaces(capacity);
@@ -94,6 +95,7 @@ function recentOf(logs: Float32Array, titles: Int32Array, hashes: Int32Array, nu
   recent.titles.set(titles);
   for (let i = 0; i < hashes.length; i++) recent.hashes[i % SLOTS]![Math.floor(i / SLOTS)] = hashes[i]!;
   recent.numbers.set(numbers);
+  recent.stamps.set(stamps);
   recent.size = logs.length;
   recent.head = logs.length % RECENT_LIMIT;
   return recent;

@@ -4,20 +4,26 @@ import { LINK_NUMBERS, type Link } from './chains.ts';
 import { noClusterings, type Clusterings } from './clusterings.ts';
 import { createMixture, type Mixture } from './mixture.ts';
 import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
+import { CLAIM_NUMBERS, type Claims } from './producer-eta.ts';
+import { CURVE_NUMBERS, type ProgressCurve } from './progress-curve.ts';
 import { createRing, type Ring } from './ring.ts';
+import { createTaughtRaces, taughtColumn, taughtRacesOf, type TaughtRaces } from './taught-races.ts';
 
-/** Columns of the rings of a model. Seconds, but for the ordinal. */
-export const DURATION = { sec: 0, failed: 1, width: 2 } as const;
+/** Columns of the rings of a model. Seconds, but for the ordinal (how many races had taught the source before) and flags. */
+export const DURATION = { sec: 0, failed: 1, ordinal: 2, width: 3 } as const;
 /**
  * One visit of a state: which race it was (its ordinal in the source), how old the race was then (stages.ts has the log
  * of it), and as logarithms how long it stayed in the state, what remained, and what total was expected of it at submission.
  */
 export const VISIT = { ordinal: 0, entrySec: 1, entryLog: 2, sojournLog: 3, remainingLog: 4, expectedLog: 5, width: 6 } as const;
-/** One stage: its own length, the age of its race at its end. */
-export const LEG = { sec: 0, endSec: 1, width: 2 } as const;
+/** One stage: its own length, the age of its race at its end, and which race that is (24 bits of a hash of its id). */
+export const LEG = { sec: 0, endSec: 1, race: 2, width: 3 } as const;
+
+/** Ordinals stay exact in single precision. */
+export const ORDINALS = 2 ** 24;
 
 /** Limits that, with those of the mixture (some 12 MB), bound a model to about 30 MB, whatever a source does. The least recently taught goes first. */
-export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, chains: 4_000, legs: 4_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50, finishes: 20 } as const;
+export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, chains: 4_000, legs: 4_000, curves: 1_000, claims: 1_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50, finishes: 20 } as const;
 
 /** Voices that may speak in a state (voices.ts), each with a weight. */
 export const VOICES = 5;
@@ -56,6 +62,8 @@ export type SourceModel = {
   clusterings: Clusterings;
   /** The newest 20 races that taught, oldest first: who learns from whom. */
   readonly finishes: Finish[];
+  /** Which races those were that taught, so that they can be forgotten. */
+  readonly races: TaughtRaces;
   readonly durations: Ring;
   readonly titles: Map<string, TitleModel>;
   /** What is forecast from at submission. */
@@ -68,6 +76,9 @@ export type SourceModel = {
   readonly chains: Map<string, Link>;
   /** Legs by `contextKey(title, stage)`. */
   readonly legs: Map<string, Ring>;
+  /** Progress to time by title, and what producers' own estimates are worth by title; '' = any. */
+  readonly curves: Map<string, ProgressCurve>;
+  readonly claims: Map<string, Claims>;
   /** What its forecasts turned out to be worth. */
   calibration: Calibration;
 };
@@ -79,10 +90,10 @@ export type Versions = { shadow: string | null; canary: string | null; active: s
 
 export function createSourceModel(source: string): SourceModel {
   return {
-    source, taught: 0, stale: 0, finishes: [],
+    source, taught: 0, stale: 0, finishes: [], races: createTaughtRaces(),
     versions: { shadow: null, canary: null, active: null, previous: null, canaryShare: 0 }, clusterings: noClusterings(),
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
-    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), calibration: createCalibration(),
+    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), curves: new Map(), claims: new Map(), calibration: createCalibration(),
   };
 }
 
@@ -110,7 +121,7 @@ export function touch<V>(map: Map<string, V>, key: string, limit: number, create
   return value;
 }
 
-const FORMAT = 4;
+const FORMAT = 6;
 
 /**
  * A model as bytes: a header in JSON, the rows of every ring as 32-bit floats, the columns of the mixture; little
@@ -119,7 +130,10 @@ const FORMAT = 4;
 export function encodeModel(model: SourceModel): Uint8Array {
   const mixture = storeMixture(model.mixture);
   const calibration = storeCalibration(model.calibration);
-  const columns = [...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...calibration.columns, ...mixture.columns];
+  const columns = [
+    ...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...model.curves.values(), ...model.claims.values(), ...calibration.columns, ...mixture.columns,
+    taughtColumn(model.races),
+  ];
   const rings: Ring[] = [model.durations];
   const put = (ring: Ring) => {
     rings.push(ring);
@@ -133,7 +147,9 @@ export function encodeModel(model: SourceModel): Uint8Array {
     legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
     voices: [...model.voices.keys()],
     chains: Array.from(model.chains, ([key, { next }]) => [key, next]),
+    curves: [...model.curves.keys()], claims: [...model.claims.keys()],
     calibration: calibration.since, mixture: mixture.header,
+    races: model.races.size,
   }));
   const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
   const bytes = new Uint8Array(4 + header.length + cells * 4 + columns.reduce((sum, { byteLength }) => sum + byteLength, 0));
@@ -159,8 +175,11 @@ type Header = {
   states: [string, number][]; legs: [string, number][];
   voices: string[];
   chains: [string, string][];
+  curves: string[];
+  claims: string[];
   calibration: number[];
   mixture: MixtureHeader;
+  races: number;
 };
 
 /** @throws when the bytes are not a whole model of this format. */
@@ -200,8 +219,11 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   };
   for (const key of header.voices) model.voices.set(key, new Float32Array(takeBytes(4 * VOICES)));
   for (const [key, next] of header.chains) model.chains.set(key, { next, numbers: new Float64Array(takeBytes(8 * LINK_NUMBERS)) });
+  for (const key of header.curves) model.curves.set(key, new Float64Array(takeBytes(8 * CURVE_NUMBERS)));
+  for (const key of header.claims) model.claims.set(key, new Float64Array(takeBytes(8 * CLAIM_NUMBERS)));
   model.calibration = restoreCalibration(header.calibration, takeBytes);
   model.mixture = restoreMixture(header.mixture, takeBytes);
+  Object.assign(model.races, taughtRacesOf(new Int32Array(takeBytes(4 * header.races))));
   assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);
   return model;
 }

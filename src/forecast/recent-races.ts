@@ -12,23 +12,26 @@ export type RecentRaces = {
   /** A column per slot: `hashes[slot][row]`. */
   hashes: Int32Array[];
   numbers: Float32Array;
+  /** Counts of races when each was taught: which race it is. */
+  stamps: Uint32Array;
 };
 
 export function createRecentRaces(capacity = 4): RecentRaces {
   return {
     size: 0, head: 0, logs: new Float32Array(capacity), titles: new Int32Array(capacity),
-    hashes: Array.from({ length: SLOTS }, () => new Int32Array(capacity)), numbers: new Float32Array(capacity * MOST_TRAITS),
+    hashes: Array.from({ length: SLOTS }, () => new Int32Array(capacity)), numbers: new Float32Array(capacity * MOST_TRAITS), stamps: new Uint32Array(capacity),
   };
 }
 
 /** Remembers a race, the oldest leaving at 1,024. O(1), amortised. */
-export function remember(recent: RecentRaces, log: number, title: number, { hashes, numbers }: Reading): void {
+export function remember(recent: RecentRaces, log: number, title: number, { hashes, numbers }: Reading, stamp: number): void {
   if (recent.size === recent.logs.length && recent.size < RECENT_LIMIT) grow(recent);
   const row = recent.head;
   recent.logs[row] = log;
   recent.titles[row] = title;
   for (let slot = 0; slot < SLOTS; slot++) recent.hashes[slot]![row] = hashes[slot]!;
   recent.numbers.set(numbers, row * MOST_TRAITS);
+  recent.stamps[row] = stamp;
   recent.head = (row + 1) % RECENT_LIMIT;
   recent.size = Math.min(recent.size + 1, RECENT_LIMIT);
 }
@@ -39,7 +42,30 @@ function grow(recent: RecentRaces): void {
   grown.titles.set(recent.titles);
   for (let slot = 0; slot < SLOTS; slot++) grown.hashes[slot]!.set(recent.hashes[slot]!);
   grown.numbers.set(recent.numbers);
-  [recent.logs, recent.titles, recent.hashes, recent.numbers] = [grown.logs, grown.titles, grown.hashes, grown.numbers];
+  grown.stamps.set(recent.stamps);
+  replace(recent, grown);
+}
+
+function replace(recent: RecentRaces, { logs, titles, hashes, numbers, stamps }: RecentRaces): void {
+  Object.assign(recent, { logs, titles, hashes, numbers, stamps });
+}
+
+/** Takes out the races taught at these counts; the others stay in their order. O(size). */
+export function dropRecent(recent: RecentRaces, gone: ReadonlySet<number>): void {
+  const rows = Array.from({ length: recent.size }, (_, i) => rowOf(recent, recent.size - 1 - i));
+  const kept = rows.filter((row) => !gone.has(recent.stamps[row]!));
+  if (kept.length === rows.length) return;
+  const left = createRecentRaces(recent.logs.length);
+  for (const [to, row] of kept.entries()) {
+    left.logs[to] = recent.logs[row]!;
+    left.titles[to] = recent.titles[row]!;
+    for (let slot = 0; slot < SLOTS; slot++) left.hashes[slot]![to] = recent.hashes[slot]![row]!;
+    left.numbers.set(recent.numbers.subarray(row * MOST_TRAITS, (row + 1) * MOST_TRAITS), to * MOST_TRAITS);
+    left.stamps[to] = recent.stamps[row]!;
+  }
+  replace(recent, left);
+  recent.size = kept.length;
+  recent.head = kept.length % RECENT_LIMIT;
 }
 
 /** The row that is `age` races old; 0 = the newest, below size. */

@@ -1,9 +1,9 @@
 import { shareShown, shownOf } from '../race/compact.ts';
 import { currentMetadata } from '../race/metadata.ts';
 import { predictProgress, updateIntervalHintSec } from '../race/progress.ts';
-import { isFinished, SHOWN_REVISIONS, type Basis, type Checkpoint, type Display, type Published, type RaceState, type Reason } from '../race/state.ts';
+import { isFinished, SHOWN_REVISIONS, type Basis, type Checkpoint, type Display, type DisplayState, type Published, type RaceState, type Reason } from '../race/state.ts';
 import { withCheckpoint } from './checkpoints.ts';
-import { moveToleranceSec, nextDisplay, stageToleranceSec } from './display.ts';
+import { moveToleranceSec, nextDisplay, stageToleranceSec, standsAt } from './display.ts';
 import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
 import type { Forecast } from './forecast.ts';
 import { milestonesOf } from './milestones.ts';
@@ -22,9 +22,9 @@ const OVERDUE_OF_AGE = 0.05;
 
 /**
  * Decides whether a forecast is worth publishing and, if so, gives the revision and the race that remembers it.
- * Published are: the first revision, state changes, stages that moved the finish by 5 s and 5 % of what remains, a finish that moved beyond the tolerance (5 s, 5 % of
- * what remains, half the interquartile range: the largest), one that has passed, a change of what is displayed; once,
- * the end. null = nothing worth saying. Does not change `race`.
+ * Published are: the first revision, state changes, stages that moved the finish by 5 s and 5 % of what remains to where it is clearly more likely, a finish that moved beyond the tolerance (5 s, 5 % of
+ * what remains, half the interquartile range: the largest), one that has passed, a change of what is displayed but the
+ * end of a correction; once, the end. null = nothing worth saying. Does not change `race`.
  * @param forecast null = none could be made: then the ETA is unknown, and said so once.
  */
 export function revise(race: RaceState, forecast: Forecast | null, cause: Cause, options: ReviseOptions): Revision | null {
@@ -43,18 +43,24 @@ function reviseRunning(race: RaceState, forecast: Forecast, cause: Cause, option
 
 function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display, cause: Cause, nowMs: number): boolean {
   const { published } = race;
-  if (published === null || display.state !== race.display.state) return true;
+  if (published === null || isNewState(race.display.state, display.state)) return true;
   const movedSec = forecast.etaSec - published.eta_sec;
   if (cause.significant) {
     if (!STAGE_REASONS.has(cause.reason) || race.started_at === null) return true;
     // A stage that went as expected is not news: on a bus there are ninety.
-    return Math.abs(movedSec) > stageToleranceSec(published.eta_sec - (nowMs - race.started_at) / 1000);
+    return Math.abs(movedSec) > stageToleranceSec(published.eta_sec - (nowMs - race.started_at) / 1000) && forecast.publishedWorth < standsAt(race.revision);
   }
   if (race.started_at === null) return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec);
   const ageSec = (nowMs - race.started_at) / 1000;
   if (ageSec >= published.eta_sec) return movedSec > Math.max(LEAST_OVERDUE_SEC, OVERDUE_OF_AGE * ageSec);
   const remainingSec = forecast.etaSec - ageSec;
+  if (cause.reason === 'rate_change' && forecast.publishedWorth >= standsAt(race.revision)) return false;
   return Math.abs(movedSec) > (cause.reason === 'rate_change' ? stageToleranceSec(remainingSec) : moveToleranceSec(forecast, remainingSec));
+}
+
+/** That a correction is over is not worth a revision. */
+function isNewState(before: DisplayState, after: DisplayState): boolean {
+  return before !== after && !(before === 'correcting' && after === 'stable');
 }
 
 /** A race that turns stuck says so, whatever made someone look. */
@@ -74,7 +80,7 @@ function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): 
 
 function certain(sec: number, race: RaceState): Forecast {
   return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null, overdue: false, beside: () => [], milestones: () => [],
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null, overdue: false, publishedWorth: 1, shownWorth: 1, beside: () => [], milestones: () => [],
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
   };
 }

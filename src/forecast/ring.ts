@@ -30,3 +30,15 @@ export function pushRow(ring: Ring, row: readonly number[]): void {
 export function cell(ring: Ring, row: number, column: number): number {
   return ring.values[row * ring.width + column]!;
 }
+
+/** Takes out the rows whose `column` is gone; the others stay in their order. O(size). */
+export function dropRows(ring: Ring, column: number, isGone: (value: number) => boolean): void {
+  const { width, values } = ring;
+  let kept = 0;
+  for (let row = 0; row < ring.size; row++) {
+    if (isGone(values[row * width + column]!)) continue;
+    if (kept < row) values.copyWithin(kept * width, row * width, (row + 1) * width);
+    kept += 1;
+  }
+  ring.size = kept;
+}

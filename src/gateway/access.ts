@@ -22,16 +22,30 @@ export function requireTokens(app: App, tokens: Tokens): void {
   app.addHook('onRequest', async (request, reply) => {
     const { scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write' } = request.routeOptions.config;
     if (scope === 'none' || request.method === 'OPTIONS') return;
-    const token = tokenIn(request.headers);
-    const grant = token === null ? null : tokens.grantOf(token);
-    if (grant === null) {
-      // Basic, so that browsers ask and ClickHouse clients fit: the password is the token.
-      void reply.header('www-authenticate', 'Bearer realm="raceline", Basic realm="raceline", charset="UTF-8"');
-      throw failure('unauthenticated', token === null ? 'A token is needed: Authorization: Bearer <token>' : 'The token is not known');
-    }
-    if (!grant.scopes.has(scope) && !grant.scopes.has('admin')) {
-      throw new HttpFailure(403, { error: 'Not allowed', code: 'forbidden', message: `The token of ${grant.name} does not allow ${scope}` });
-    }
+    const refusal = refusalOf(request.headers, scope, tokens);
+    if (refusal === null) return;
+    // Basic, so that browsers ask and ClickHouse clients fit: the password is the token.
+    if (refusal.status === 401) void reply.header('www-authenticate', 'Bearer realm="raceline", Basic realm="raceline", charset="UTF-8"');
+    throw refusal;
+  });
+}
+
+/** Why a request may not do what needs the scope; null = it may. */
+export function refusalOf(headers: IncomingHttpHeaders, scope: Scope, tokens: Tokens): HttpFailure | null {
+  const token = tokenIn(headers);
+  const grant = token === null ? null : tokens.grantOf(token);
+  if (grant === null) return failure('unauthenticated', token === null ? 'A token is needed: Authorization: Bearer <token>' : 'The token is not known');
+  if (grant.scopes.has(scope) || grant.scopes.has('admin')) return null;
+  return new HttpFailure(403, { error: 'Not allowed', code: 'forbidden', message: `The token of ${grant.name} does not allow ${scope}` });
+}
+
+/** Answers 503 to all that would change something. Preflights and what only reads (SQL by POST) pass. */
+export function refuseChanges(app: App): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const { scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write' } = request.routeOptions.config;
+    if (request.method === 'OPTIONS' || scope === 'none' || scope === 'read' || request.method === 'GET') return;
+    void reply.header('x-raceboard-read-only', '1');
+    throw failure('read_only', 'This gateway takes no changes', { error: 'read_only' });
   });
 }
 

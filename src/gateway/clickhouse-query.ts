@@ -47,6 +47,23 @@ function spaced(before: string, after: string): string {
   return /\w$/.test(before) && /^\w/.test(after) ? `${before} ${after}` : before + after;
 }
 
+/** What clients ask of `system.settings` when they begin, without a row: how the server is set up is nobody's concern, and no setting can be changed here. */
+const NO_SETTINGS = "(SELECT '' AS name, '' AS value, false AS changed, '' AS description, toUInt8(1) AS readonly, '' AS type, '' AS default WHERE false)";
+
+/** Puts an empty table in the place of `system.settings`; SHOW SETTINGS stays refused. */
+export function withoutSettings(sql: string): string {
+  const tokens = tokenize(sql) ?? [];
+  let text = '';
+  let taken = 0;
+  for (const [index, token] of tokens.entries()) {
+    const [dot, table] = [tokens[index + 1], tokens[index + 2]];
+    if (token.kind !== 'name' || token.value.toLowerCase() !== 'system' || !isSign(dot, '.') || table?.kind !== 'name' || table.value.toLowerCase() !== 'settings') continue;
+    text += sql.slice(taken, token.start) + NO_SETTINGS;
+    taken = table.end;
+  }
+  return text + sql.slice(taken);
+}
+
 type Parameter = { readonly name: string; readonly type: string; /** Index of the closing brace. */ readonly last: number };
 
 /** `{ name : Type }`; a map like {'a': 1} is none, since no type begins with a number. */

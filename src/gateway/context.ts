@@ -32,6 +32,8 @@ type GatewayOptions = {
   readonly tokens?: Tokens;
   /** WebSocket and event-stream connections; default 12,000. */
   readonly maxConnections?: number;
+  /** Refuses every change; default false. */
+  readonly readOnly?: boolean;
   /** Other connections; default 4,096. */
   readonly maxHttpConnections?: number;
 };
@@ -40,6 +42,8 @@ export type GatewayDeps = {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
+  /** Of gRPC; 0 = any free one, absent = there is none. */
+  readonly grpcPort?: number;
   readonly log: RecordLog;
   readonly codec: Codec;
   /** null = no ClickHouse: history and SQL answer 503. */
@@ -48,6 +52,8 @@ export type GatewayDeps = {
   readonly logger: Logger;
   readonly ready: () => { readonly ready: boolean; readonly roles: Readonly<Record<string, string>> };
   readonly metricsText: () => Promise<string>;
+  /** Where the embedded engines keep their files; default null = there are none here. */
+  readonly dataDir?: string | null;
   /** Looks at the engines of this instance; absent = it cannot. */
   readonly examine?: () => Promise<DoctorReport>;
   /** Clusters of every source; absent = it reads them itself. */
@@ -69,4 +75,6 @@ export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'cl
   readonly firstEtas: FirstEtas;
   /** Partitions of race-updates. */
   readonly partitions: number;
+  readonly dataDir: string | null;
+  readonly readOnly: boolean;
 };

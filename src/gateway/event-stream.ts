@@ -4,6 +4,7 @@ import { crossOriginHeaders, isOwnOrigin, originRefused } from './cross-origin.t
 import { failure } from './failures.ts';
 import type { FrameSink } from './fanout.ts';
 import type { SocketOptions } from './socket.ts';
+import { joined } from './text-frame.ts';
 
 /**
  * GET /v1/etas/stream: the frames of /v1/etas as server-sent events. The filter is in the query: race_id and state may
@@ -33,6 +34,10 @@ export function eventStreamRoutes(app: App, options: SocketOptions): void {
       // Frames are one line of JSON: no line break to escape.
       send: (text, token) => {
         if (!raw.writableEnded && !raw.destroyed) raw.write(token === null ? `data: ${text}\n\n` : `id: ${token}\ndata: ${text}\n\n`);
+      },
+      sendParts: (head, races, tail, token) => {
+        if (raw.writableEnded || raw.destroyed) return;
+        raw.write(joined(token === null ? `data: ${head}` : `id: ${token}\ndata: ${head}`, races, `${tail}\n\n`));
       },
       bufferedBytes: () => raw.writableLength,
       ping: () => {},

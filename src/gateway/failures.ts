@@ -28,7 +28,7 @@ export class HttpFailure extends Error {
 
 const statuses: Partial<Record<FailureCode, number>> = {
   not_found: 404, conflict: 409, invalid_request: 400, too_large: 413, record_too_large: 413, rate_limited: 429, not_ready: 503,
-  unavailable: 503, log_unavailable: 503, registry_unavailable: 503, history_unavailable: 503, history_locked: 503, partition_lost: 503,
+  unavailable: 503, read_only: 503, log_unavailable: 503, registry_unavailable: 503, history_unavailable: 503, history_locked: 503, partition_lost: 503,
   query_refused: 403, query_failed: 400, optional_missing: 503, unauthenticated: 401, forbidden: 403, host_refused: 421, method_not_allowed: 405,
 };
 

@@ -3,8 +3,26 @@ import type { Clock } from '../ports/clock.ts';
 import { decodeResume, encodeResume, hashFilter } from './resume-token.ts';
 import { jsonOf, type RaceLiveView, type ViewedRace } from './view.ts';
 
-/** Where frames go: a WebSocket or an event stream. */
+/** Races and ids of one frame, for a sink that does not speak JSON. */
+export type RaceFrame = {
+  readonly kind: 'snapshot' | 'delta';
+  /** Of a snapshot: its first part, its last. */
+  readonly first: boolean;
+  readonly complete: boolean;
+  readonly races: readonly ViewedRace[];
+  readonly removed: readonly string[];
+  readonly resume: string | null;
+};
+
+/** Where frames go: a WebSocket, an event stream or a gRPC stream. */
 export type FrameSink = {
+  /** Takes the place of `send` for races: `head`, then the races with commas between them, then `tail`. Never throws. */
+  readonly sendParts?: (head: string, races: readonly Buffer[], tail: string, resume: string | null) => void;
+  /** Takes the place of `send` for races, so that no JSON is made. Never throws. */
+  readonly sendRaces?: (frame: RaceFrame) => void;
+  /** Takes the place of `send` for `resumed` and heartbeats. Never throws. */
+  readonly mark?: (kind: 'resumed' | 'heartbeat', resume: string | null) => void;
+
   /** `resume` is the frame's token, if it has one. Never throws. */
   send(text: string, resume: string | null): void;
   /** Bytes handed over that the client has not taken yet. */
@@ -14,9 +32,11 @@ export type FrameSink = {
   close(code: number, reason: string): void;
 };
 
-type Subscriber = {
+export type Subscriber = {
   /** Replaces the subscription. `complaint` = why it was refused. */
   subscribe(filter: EtaFilter, resume: string | null): { readonly complaint: string | null };
+  /** Ends the subscription; the connection stays. */
+  unsubscribe(): void;
   /** Sends an error frame; the connection stays. */
   complain(code: string, message: string): void;
   close(): void;
@@ -42,8 +62,10 @@ const SLOTS = 16;
 /** Chosen with measurements of ws: a paused client otherwise takes any amount of memory. */
 export const SKIP_BYTES = 256 * 1024;
 export const CLOSE_BYTES = 1024 * 1024;
-export const SLOW_MS = 10_000;
+export const SLOW_MS = 6_000;
 const FRAME_BYTES = 128 * 1024;
+/** What a race is taken to need where it is not JSON. */
+export const ENCODED_RACE_BYTES = 600;
 /** Tokens cost bytes; an older one only makes a resume send more. */
 const TOKEN_EVERY_MS = 5_000;
 const MAX_SUBSCRIBES = 10;
@@ -70,6 +92,8 @@ type Subscription = {
   readonly filter: EtaFilter;
   readonly hash: string;
   readonly fits: (race: { race_id: string; source: string; state: ViewedRace['facts']['state']; metadata: Record<string, string> }) => boolean;
+  /** Ids are all that it asks for: what the index by id leads to fits. */
+  readonly isByIdAlone: boolean;
   /** What cannot change in a race's life: id and source. */
   readonly fitsForEver: (raceId: string, source: string) => boolean;
   /** Races that the client holds; only kept where a race can cease to fit while it lives. */
@@ -84,7 +108,7 @@ type Subscription = {
  * with the latest state of what was marked. A race's JSON is made once per change for all of them.
  *
  * **Slow clients.** Above 256 KB unsent nothing more is written (marks go on to coalesce, bounded by the number of
- * races); above 1 MB, or 10 s without coming below 256 KB, the client is told and closed with 1013.
+ * races); above 1 MB, or 6 s without coming below 256 KB, the client is told and closed with 1013.
  */
 export function createFanout(options: FanoutOptions): Fanout {
   const { view, clock, onSlowClose } = options;
@@ -102,8 +126,8 @@ export function createFanout(options: FanoutOptions): Fanout {
   const mark = (connection: Connection, raceId: string, race: ViewedRace | null, source: string): void => {
     const subscription = connection.subscription;
     if (subscription === null) return;
-    if (race !== null && subscription.fits(race.facts)) {
-      connection.removed.delete(raceId);
+    if (race !== null && (subscription.isByIdAlone || subscription.fits(race.facts))) {
+      if (connection.removed.size > 0) connection.removed.delete(raceId);
       connection.changed.add(raceId);
     } else {
       const wasPending = connection.changed.delete(raceId);
@@ -166,16 +190,23 @@ export function createFanout(options: FanoutOptions): Fanout {
     if (isSlow(connection)) return;
     if (connection.changed.size === 0 && connection.removed.size === 0 && connection.snapshot === null) return;
 
-    const parts: string[] = [];
+    const { sink } = connection;
+    const parts: Buffer[] = [];
+    const races: ViewedRace[] = [];
     let bytes = 0;
     for (const raceId of connection.changed) {
       if (bytes >= FRAME_BYTES) break;
       connection.changed.delete(raceId);
       const race = view.get(raceId);
       if (race === undefined) continue;
-      const json = jsonOf(race);
-      bytes += json.length;
-      parts.push(json);
+      if (sink.sendRaces === undefined) {
+        const json = jsonOf(race);
+        bytes += json.length;
+        parts.push(json);
+      } else {
+        races.push(race);
+        bytes += ENCODED_RACE_BYTES;
+      }
       subscription.shown?.add(raceId);
     }
     const nowMs = clock.nowMs();
@@ -184,17 +215,22 @@ export function createFanout(options: FanoutOptions): Fanout {
     const withToken = isThrough && (connection.snapshot === null ? nowMs - connection.lastTokenAtMs >= TOKEN_EVERY_MS : connection.removed.size === 0);
     const resume = withToken ? encodeResume(view.position(), subscription.hash) : null;
     if (withToken) connection.lastTokenAtMs = nowMs;
-    const tail = `"races":[${parts.join(',')}]${resume === null ? '' : `,"resume":"${resume}"`}}`;
     connection.seq++;
-    if (connection.snapshot !== null) {
-      // What was removed after its part had gone is in the delta that follows.
-      connection.sink.send(`{"type":"snapshot","seq":${connection.seq},"first":${connection.snapshot === 'first'},"complete":${isThrough},${tail}`, resume);
-      connection.snapshot = isThrough ? null : 'rest';
-    } else {
-      const removed = [...connection.removed];
-      for (const raceId of removed) subscription.shown?.delete(raceId);
-      connection.removed.clear();
-      connection.sink.send(`{"type":"delta","seq":${connection.seq},"removed":${JSON.stringify(removed)},${tail}`, resume);
+    const isSnapshot = connection.snapshot !== null;
+    const first = connection.snapshot === 'first';
+    // What was removed after its part of the snapshot had gone is in the delta that follows.
+    const removed = isSnapshot ? [] : [...connection.removed];
+    for (const raceId of removed) subscription.shown?.delete(raceId);
+    if (isSnapshot) connection.snapshot = isThrough ? null : 'rest';
+    else connection.removed.clear();
+    if (sink.sendRaces !== undefined) sink.sendRaces({ kind: isSnapshot ? 'snapshot' : 'delta', first, complete: isThrough, races, removed, resume });
+    else {
+      const head = isSnapshot
+        ? `{"type":"snapshot","seq":${connection.seq},"first":${first},"complete":${isThrough},"races":[`
+        : `{"type":"delta","seq":${connection.seq},"removed":${removed.length === 0 ? '[]' : JSON.stringify(removed)},"races":[`;
+      const tail = resume === null ? ']}' : `],"resume":"${resume}"}`;
+      if (sink.sendParts === undefined) sink.send(`${head}${parts.map(String).join(',')}${tail}`, resume);
+      else sink.sendParts(head, parts, tail, resume);
     }
     connection.lastSentAtMs = nowMs;
     if (!isThrough && !connection.closed) {
@@ -301,7 +337,8 @@ export function createFanout(options: FanoutOptions): Fanout {
       const isThrough = connection.changed.size === 0 && connection.removed.size === 0 && connection.snapshot === null;
       const resume = isThrough && connection.subscription !== null ? encodeResume(view.position(), connection.subscription.hash) : null;
       if (resume !== null) connection.lastTokenAtMs = nowMs;
-      connection.sink.send(serialiseFrame({ type: 'heartbeat', seq: connection.seq, at: nowMs, ...(resume === null ? {} : { resume }) }), resume);
+      if (connection.sink.mark !== undefined) connection.sink.mark('heartbeat', resume);
+      else connection.sink.send(serialiseFrame({ type: 'heartbeat', seq: connection.seq, at: nowMs, ...(resume === null ? {} : { resume }) }), resume);
     }
   }, HEARTBEAT_MS);
 
@@ -329,7 +366,8 @@ export function createFanout(options: FanoutOptions): Fanout {
           if (resume !== null && resumeFrom(connection, subscription, resume)) {
             connection.snapshot = null;
             connection.seq++;
-            connection.sink.send(serialiseFrame({ type: 'resumed', seq: connection.seq }), null);
+            if (connection.sink.mark !== undefined) connection.sink.mark('resumed', null);
+            else connection.sink.send(serialiseFrame({ type: 'resumed', seq: connection.seq }), null);
           } else {
             connection.removed.clear();
             connection.snapshot = 'first';
@@ -340,6 +378,13 @@ export function createFanout(options: FanoutOptions): Fanout {
             serveSoon(connection);
           }
           return { complaint: null };
+        },
+        unsubscribe() {
+          unindex(connection);
+          connection.subscription = null;
+          connection.changed.clear();
+          connection.removed.clear();
+          connection.snapshot = null;
         },
         complain(code, message) {
           if (connection.closed) return;
@@ -372,6 +417,7 @@ function subscriptionOf(filter: EtaFilter): Subscription {
     filter,
     hash: hashFilter(filter),
     fits: compileFilter(filter),
+    isByIdAlone: filter.race_ids !== undefined && filter.source === undefined && !canCease,
     fitsForEver: (raceId, source) => lasting({ race_id: raceId, source, state: 'running', metadata: {} }),
     shown: canCease ? new Set() : null,
   };

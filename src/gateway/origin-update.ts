@@ -15,13 +15,17 @@ export type OriginContext = {
 };
 
 const terminal: ReadonlySet<unknown> = new Set(['passed', 'failed', 'canceled']);
+/** Sources of the origin's own clients whose estimates count down. */
+const countingDown: ReadonlySet<unknown> = new Set(['cmd', 'google-calendar']);
 const MAX_DURATION_SEC = 315_360_000;
+/** An own write is put at most so far behind one that claims to be newer. */
+const MAX_AHEAD_MS = 1_000;
 
 /**
  * Reads the body of POST /race or PATCH /race/:id. null = nothing in it.
  *
  * - A race that is queued has not started: `started_at` of its POST is when it was queued.
- * - `eta_sec` counts what is left for source `cmd`; what others mean by it is learned. With a terminal state it says nothing.
+ * - `eta_sec` counts what is left for the sources `cmd` and `google-calendar`; what others mean by it is learned. With a terminal state it says nothing.
  * - `duration_sec` with a terminal state gives `completed_at`.
  * - `eta_source`, `eta_confidence`, `eta_history` and the `last_...` stamps are ours to say: ignored.
  */
@@ -45,13 +49,21 @@ export function readOriginUpdate(body: Readonly<Record<string, unknown>>, contex
   const ends = terminal.has(raw['state']);
   if (!terminal.has(state)) {
     copy('eta_sec', 'eta_sec');
-    if (raw['eta_sec'] !== undefined && context.source === 'cmd') raw['eta_kind'] = 'remaining';
+    if (raw['eta_sec'] !== undefined && countingDown.has(context.source)) raw['eta_kind'] = 'remaining';
   } else if (isBadNumber(body['eta_sec'])) {
     return { rejection: reject('eta_out_of_range', `eta_sec must be in 0..${MAX_DURATION_SEC}, got ${String(body['eta_sec'])}`) };
   }
 
   const restarts = known !== null && isFinished(known.state);
   copy('started_at', state === 'queued' && !restarts ? 'queued_at' : 'started_at');
+  // Attempts follow one another: a window that reaches back before the end of the one before begins there.
+  if (restarts && !terminal.has(state)) {
+    const { started_at: startedAt, completed_at: endedAt, last_at: lastAt } = known;
+    const againAtMs = parseInstant(raw['started_at']);
+    if (againAtMs !== null && endedAt !== null && againAtMs !== startedAt && againAtMs < endedAt) raw['started_at'] = endedAt;
+    // Told within the same millisecond as the end, it would not be newer.
+    raw.at = Math.max(nowMs, Math.min(lastAt + 1, nowMs + MAX_AHEAD_MS));
+  }
 
   const duration = body['duration_sec'];
   if (duration !== undefined && duration !== null) {

@@ -4,8 +4,9 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastifyWebsocket from '@fastify/websocket';
 import fastify from 'fastify';
+import { AppError, messageOf } from '../errors.ts';
 import { isLoopback } from '../runtime/loopback.ts';
-import { requireTokens, SOCKET_PROTOCOL } from './access.ts';
+import { refuseChanges, requireTokens, SOCKET_PROTOCOL } from './access.ts';
 import type { App } from './app.ts';
 import { createAppender } from './appender.ts';
 import { limitConnections } from './connection-limit.ts';
@@ -18,11 +19,13 @@ import { failure } from './failures.ts';
 import { firstEtas } from './first-eta.ts';
 import { requireKnownHost } from './known-host.ts';
 import { readClusterModels } from '../runtime/cluster-models.ts';
+import { startGrpc, type GrpcServer } from './grpc/grpc-server.ts';
 import { knownRoutes } from './known-routes.ts';
 import { openApiInfo } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
 import { accuracyRoutes } from './routes/accuracy.ts';
 import { adapterRoutes } from './routes/adapters.ts';
+import { adminRoutes } from './routes/admin.ts';
 import { badgeRoutes } from './routes/badges.ts';
 import { boardRoutes } from './routes/board.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
@@ -41,6 +44,8 @@ import { openView } from './view.ts';
 export type Gateway = {
   /** `http://host:port`. */
   readonly address: string;
+  /** null = no gRPC. */
+  readonly grpcPort: number | null;
   /** Closes streams with 1001, lets requests in hand finish, stops reading. Idempotent. */
   close(): Promise<void>;
 };
@@ -55,25 +60,27 @@ const CLOSE_LIMIT_MS = 5_000;
  * answer 503 `not_ready`, and so does /readyz.
  */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
-  const { app, close } = await buildGateway(deps);
+  const { app, listenGrpc, close } = await buildGateway(deps);
+  let grpcPort: number | null = null;
   if (deps.options?.tokens === undefined && !isLoopback(deps.host)) {
     deps.logger.warn({ host: deps.host }, 'The gateway is open to everybody who can reach it: set RACELINE_TOKENS_FILE, or bind it to 127.0.0.1');
   }
   try {
     await app.listen({ host: deps.host, port: deps.port });
+    if (deps.grpcPort !== undefined) grpcPort = await listenGrpc(deps.grpcPort);
   } catch (error) {
     await close();
     throw error;
   }
   const bound = app.server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : deps.port;
-  return { address: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, close };
+  return { address: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, grpcPort, close };
 }
 
 /** The gateway without its listener: what the OpenAPI document is made from. */
-export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; close(): Promise<void> }> {
+export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; listenGrpc(port: number): Promise<number>; close(): Promise<void> }> {
   const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
-  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, maxHttpConnections = 4_096, tokens } = options;
+  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, maxHttpConnections = 4_096, readOnly = false, tokens } = options;
   const view = await openView({ log, codec, clock, logger });
   const partitions = await log.partitionCount('race-updates');
   const pending = pendingWrites(view, clock);
@@ -89,6 +96,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     clusterModels, pilotSource: deps.pilotSource ?? null,
     ...(deps.runningRebuilds === undefined ? {} : { runningRebuilds: deps.runningRebuilds }),
     log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, view, pending, updates, firstEtas: waiting, partitions,
+    dataDir: deps.dataDir ?? null, readOnly,
     ...(deps.examine === undefined ? {} : { examine: deps.examine }),
   };
 
@@ -154,6 +162,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   }
   answerUnknown(app, routes, isLimited);
   if (tokens !== undefined) requireTokens(app, tokens);
+  if (readOnly) refuseChanges(app);
   const secure = await securityHeaders();
   app.addHook('onRequest', (_request, reply, done) => {
     for (const [name, value] of secure) reply.raw.setHeader(name, value);
@@ -162,7 +171,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, serviceRoutes]) {
+  for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
     await app.register(async (scope) => routes(scope as App, context));
   }
   boardRoutes(app, { pagePolicy: PAGE_POLICY });
@@ -178,11 +187,21 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
 
   limitConnections(app.server, { max: maxHttpConnections, streams: () => fanout.size() });
 
+  let grpc: GrpcServer | null = null;
+  const listenGrpc = async (port: number): Promise<number> => {
+    try {
+      grpc = await startGrpc({ ...socketOptions, app, host: deps.host, port, allowedHosts, tokens: tokens ?? null });
+    } catch (error) {
+      throw new AppError('config_invalid', `Cannot listen on RACELINE_GRPC_PORT ${port}: ${messageOf(error)}`, { cause: error });
+    }
+    return grpc.port;
+  };
   let closing: Promise<void> | null = null;
   const closeAll = async (): Promise<void> => {
     clearInterval(sweeper);
     waiting.close();
     fanout.close();
+    await grpc?.close();
     // Requests in hand get this long; one that waits for its client's next byte would hold everything.
     const limit = setTimeout(() => app.server.closeAllConnections(), CLOSE_LIMIT_MS);
     await app.close();
@@ -191,5 +210,5 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     await view.close();
     if (deps.clusterModels === undefined) await clusterModels.close();
   };
-  return { app, close: () => closing ??= closeAll() };
+  return { app, listenGrpc, close: () => closing ??= closeAll() };
 }

@@ -1,5 +1,6 @@
 import type { Rejection } from '../errors.ts';
 import type { NewRecord } from '../ports/record-log.ts';
+import { FORGOTTEN_SOURCE } from '../race/forget-order.ts';
 import { normalizeUpdate } from '../race/normalize.ts';
 import { partitionOf } from '../race/partition.ts';
 import type { RaceUpdate } from '../race/update.ts';
@@ -19,10 +20,11 @@ export async function submitUpdates(context: GatewayContext, raceId: string, raw
   return { updates };
 }
 
-/** Appends the order to forget a race. */
-export async function submitForget(context: GatewayContext, raceId: string): Promise<void> {
+/** Appends the order to forget a race; `sources` = those under which its history lies, besides the one it is live under. */
+export async function submitForget(context: GatewayContext, raceId: string, sources: readonly string[] = []): Promise<void> {
   const partition = partitionOf(raceId, context.partitions);
-  const offset = await context.updates.append(partition, [forgetRecord(raceId)]);
+  const headers = sources.map((source) => [FORGOTTEN_SOURCE, Buffer.from(source)] as const);
+  const offset = await context.updates.append(partition, [{ ...forgetRecord(raceId), headers }]);
   context.pending.add(raceId, partition, offset, null);
 }
 

@@ -23,8 +23,8 @@ export type ViewedRace = {
   provisional: boolean;
   /** Wall clock of the last change here. */
   changedAtMs: number;
-  /** `raceViewOf` as JSON, made when first asked for after a change: one text for all subscribers. */
-  json: string | null;
+  /** `raceViewOf` as JSON, made when first asked for after a change: the same bytes for all subscribers. */
+  json: Buffer | null;
 };
 
 type Removal = { readonly raceId: string; readonly source: string; readonly partition: number; readonly offset: number; readonly removedAtMs: number };
@@ -257,7 +257,7 @@ function viewOf(race: ViewedRace): RaceView {
 }
 
 /** The same as JSON, made once per change. */
-export function jsonOf(race: ViewedRace): string {
-  race.json ??= JSON.stringify(viewOf(race));
+export function jsonOf(race: ViewedRace): Buffer {
+  race.json ??= Buffer.from(JSON.stringify(viewOf(race)));
   return race.json;
 }

@@ -25,7 +25,7 @@ function fold(item: Exclude<NormalizedItem, { kind: 'rejected' }>, { store, grac
   if (item.kind === 'forget') {
     const race = store.get(item.raceId);
     if (race !== undefined) store.delete(item.raceId);
-    return { kind: 'forgotten', record, race };
+    return { kind: 'forgotten', record, raceId: item.raceId, race };
   }
   const { epoch } = store.position;
   if (item.kind === 'giving-up') return giveUp(store, item);

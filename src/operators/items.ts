@@ -34,7 +34,7 @@ export type ChangedRace = {
 export type FoldedItem =
   | ChangedRace
   | { readonly kind: 'late' | 'duplicate' | 'skipped'; readonly record: LogRecord }
-  | { readonly kind: 'forgotten'; readonly record: LogRecord; readonly race: RaceState | undefined }
+  | { readonly kind: 'forgotten'; readonly record: LogRecord; readonly raceId: string; readonly race: RaceState | undefined }
   | Refused;
 
 /** What a wake-up came to. */

@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import { finishedRace, stageFacts } from '../forecast/finished-race.ts';
 import type { Origin } from '../forecast/history-record.ts';
 import type { RaceStore } from '../ports/state-store.ts';
+import { forgottenSources } from '../race/forget-order.ts';
 import { isFinished } from '../race/state.ts';
 import { emitEach } from './emit-each.ts';
 import type { FoldedItem, HistoryItem, RevisedItem } from './items.ts';
@@ -16,9 +17,10 @@ export function recordHistory(store: RaceStore): OperatorFunction<RevisedItem | 
     return { epoch: position.epoch, partition: position.partition, offset: position.applied_offset, index: position.history_index++ };
   };
   return emitEach((item, emit) => {
-    if (item.kind === 'forgotten' && item.race !== undefined) {
-      const { race_id, source } = item.race;
-      emit({ kind: 'history', record: { kind: 'Forget', value: { origin: nextOrigin(), source, race_id, at: item.record.appendedAtMs } } });
+    if (item.kind === 'forgotten') {
+      const { raceId: race_id, race, record } = item;
+      const sources = new Set([...(race === undefined ? [] : [race.source]), ...forgottenSources(record.headers)]);
+      for (const source of sources) emit({ kind: 'history', record: { kind: 'Forget', value: { origin: nextOrigin(), source, race_id, at: record.appendedAtMs } } });
     }
     if (item.kind === 'revised') {
       const { race, changed: { change } } = item;

@@ -110,6 +110,14 @@ export type LogFinding = {
   readonly remedy: string;
 };
 
+/** How much a log holds. */
+export type LogUsage = {
+  /** Records by topic; where the log cannot count them (Kafka), offsets from the earliest to the next, holes of compaction included. */
+  readonly topics: readonly { readonly topic: TopicName; readonly records: number }[];
+  /** On this machine's disk; null = it is not here, or not on a disk. */
+  readonly bytes: number | null;
+};
+
 export type LogInspection = {
   /** What the log is and where, in a few words. */
   readonly engine: string;
@@ -147,6 +155,10 @@ export type RecordLog = {
   deleteRecords(topic: TopicName, partition: number, beforeOffset: number): Promise<void>;
   /** Compares what there is with what is declared; changes nothing. Rejects with `log_unavailable` when nothing answers. */
   inspect(topics: readonly TopicDefinition[]): Promise<LogInspection>;
+  /** For reports: the embedded log goes through its records once. Rejects with `log_unavailable`. */
+  usage(topics: readonly TopicName[]): Promise<LogUsage>;
+  /** Does at once all compaction and retention that is due, others having their turn in between; false = the brokers do so by themselves. */
+  compact(): Promise<boolean>;
   /** How long a send of a lost owner may still arrive, ms; 0 where only one process can write. */
   readonly zombieWindowMs: number;
   close(): Promise<void>;

@@ -39,9 +39,13 @@ export type DeadLetter = { readonly record: LogRecord; readonly rejection: Rejec
 /** A revision, and when the log took the update that caused it (null: a wake-up did). */
 export type IssuedEta = { readonly eta: EtaUpdate; readonly appendedAtMs: number | null };
 
+/** A race whose revisions are to be forgotten; `after` = how many etas of the slice come before that. */
+export type Withdrawal = { readonly raceId: string; readonly after: number };
+
 /** What a slice of inputs wants sent, in the order it came about. */
 export type GraphOutputs = {
   readonly etas: IssuedEta[];
+  readonly withdrawals: Withdrawal[];
   readonly history: HistoryRecord[];
   readonly deadLetters: DeadLetter[];
   readonly reroutes: { readonly record: LogRecord; readonly partition: number }[];
@@ -94,8 +98,8 @@ export class PartitionGraph {
   }
 
   get outputCount(): number {
-    const { etas, history, deadLetters, reroutes, giveUps } = this.#outputs;
-    return etas.length + history.length + deadLetters.length + reroutes.length + giveUps.length;
+    const { etas, withdrawals, history, deadLetters, reroutes, giveUps } = this.#outputs;
+    return etas.length + withdrawals.length + history.length + deadLetters.length + reroutes.length + giveUps.length;
   }
 
   takeOutputs(): GraphOutputs {
@@ -107,15 +111,15 @@ export class PartitionGraph {
   /** One throw ends an RxJS graph: the record's changes and outputs are taken back and the graph is wired anew. */
   #run(next: () => void, onFailure: (error: unknown) => void): void {
     const { store } = this.#options;
-    const { etas, history, deadLetters, reroutes, giveUps } = this.#outputs;
-    const before = [etas.length, history.length, deadLetters.length, reroutes.length, giveUps.length] as const;
+    const { etas, withdrawals, history, deadLetters, reroutes, giveUps } = this.#outputs;
+    const before = [etas.length, withdrawals.length, history.length, deadLetters.length, reroutes.length, giveUps.length] as const;
     store.begin();
     next();
     if (this.#failure === null) return;
     const { error } = this.#failure;
     this.#failure = null;
     store.rollback();
-    [etas.length, history.length, deadLetters.length, reroutes.length, giveUps.length] = before;
+    [etas.length, withdrawals.length, history.length, deadLetters.length, reroutes.length, giveUps.length] = before;
     this.#wire();
     onFailure(error);
   }
@@ -133,8 +137,10 @@ export class PartitionGraph {
       'record-history': recordHistory(store),
     };
     const sinks: Record<string, (item: never) => void> = {
-      revisions: (item: RevisedItem) => {
-        if (item.eta !== null) this.#outputs.etas.push({ eta: item.eta, appendedAtMs: item.changed.record?.appendedAtMs ?? null });
+      revisions: (item: RevisedItem | FoldedItem) => {
+        const { etas, withdrawals } = this.#outputs;
+        if (item.kind === 'forgotten') withdrawals.push({ raceId: item.raceId, after: etas.length });
+        else if (item.kind === 'revised' && item.eta !== null) etas.push({ eta: item.eta, appendedAtMs: item.changed.record?.appendedAtMs ?? null });
       },
       history: (item: HistoryItem) => {
         this.#outputs.history.push(item.record);
@@ -192,5 +198,5 @@ class Outlet<T> {
 }
 
 function emptyOutputs(): GraphOutputs {
-  return { etas: [], history: [], deadLetters: [], reroutes: [], giveUps: [] };
+  return { etas: [], withdrawals: [], history: [], deadLetters: [], reroutes: [], giveUps: [] };
 }

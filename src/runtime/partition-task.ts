@@ -215,12 +215,12 @@ export class PartitionTask {
     });
   }
 
-  async #sendOutputs({ etas, history, deadLetters, reroutes, giveUps }: GraphOutputs): Promise<void> {
+  async #sendOutputs(outputs: GraphOutputs): Promise<void> {
+    const { history, deadLetters, reroutes, giveUps } = outputs;
     const { log, codec, partition, historyPartitions } = this.#options;
     const { signal } = this.#lost;
     const sends: Promise<void>[] = [];
-    const etaRecords = etas.map(({ eta }) => ({ key: Buffer.from(eta.race_id), value: codec.encode('eta-updates', eta) }));
-    sends.push(appendInChunks(log, 'eta-updates', partition, etaRecords, signal));
+    sends.push(appendInChunks(log, 'eta-updates', partition, this.#etaRecords(outputs), signal));
     const historyByPartition = new Map<number, NewRecord[]>();
     for (const record of history) {
       const key = Buffer.from(sourceOf(record));
@@ -235,6 +235,15 @@ export class PartitionTask {
     // All of them, whatever becomes of one: what is still under way then must not arrive behind the next slice.
     const failed = (await Promise.allSettled(sends)).find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Revisions, and tombstones for the races that were forgotten between them. */
+  #etaRecords({ etas, withdrawals }: GraphOutputs): NewRecord[] {
+    const { codec } = this.#options;
+    const records: NewRecord[] = etas.map(({ eta }) => ({ key: Buffer.from(eta.race_id), value: codec.encode('eta-updates', eta) }));
+    // From the last on: what is put in moves only what stands behind it.
+    for (const { raceId, after } of withdrawals.toReversed()) records.splice(after, 0, { key: Buffer.from(raceId), value: null });
+    return records;
   }
 
   #changelogRecords({ changes, position }: Slice): NewRecord[] {

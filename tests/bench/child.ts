@@ -3,6 +3,7 @@ import { once } from 'node:events';
 
 /** A process of this run: answers with messages, ends when told to. */
 export type Child<Message> = {
+  readonly pid: number | undefined;
   /** The next message of the child; rejects when it ends before. */
   next(): Promise<Message>;
   send(message: object): void;
@@ -19,21 +20,25 @@ export function startChild<Message>(file: string, options: object, nodeFlags: re
   });
   const exited = once(child, 'exit');
   const inbox: Message[] = [];
-  let wake: (() => void) | null = null;
+  const waiting: (() => void)[] = [];
+  const wakeAll = (): void => {
+    for (const wake of waiting.splice(0)) wake();
+  };
   child.on('message', (message) => {
     inbox.push(message as Message);
-    wake?.();
+    wakeAll();
   });
   let gone = false;
   void exited.then(() => {
     gone = true;
-    wake?.();
+    wakeAll();
   });
   return {
+    pid: child.pid,
     async next() {
       while (inbox.length === 0) {
         if (gone) throw new Error(`${file} ended with ${child.exitCode ?? child.signalCode}`);
-        await new Promise<void>((resolve) => { wake = resolve; });
+        await new Promise<void>((resolve) => { waiting.push(resolve); });
       }
       return inbox.shift()!;
     },

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { openSetting, type Bench, type Figure } from './bench.ts';
 import { clusters } from './clusters.ts';
 import { codec } from './codec.ts';
+import { fanout } from './fanout.ts';
 import { forecast } from './forecast.ts';
 import { historian } from './historian.ts';
 import { http } from './http.ts';
@@ -15,7 +16,7 @@ import { memory } from './memory.ts';
 import { pipeline } from './pipeline.ts';
 import { restart } from './restart.ts';
 
-const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters };
+const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, fanout };
 /** `pipeline` holds their figures. */
 const parts: ReadonlySet<string> = new Set(['latency', 'memory', 'restart']);
 

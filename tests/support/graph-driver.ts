@@ -58,7 +58,7 @@ export async function graphDriver(options: { readonly nowMs: number; readonly pa
       return take();
     },
     advanceTo(nowMs) {
-      const all: GraphOutputs = { etas: [], history: [], deadLetters: [], reroutes: [], giveUps: [] };
+      const all: GraphOutputs = { etas: [], withdrawals: [], history: [], deadLetters: [], reroutes: [], giveUps: [] };
       for (;;) {
         const dueMs = store.nextDueMs();
         if (dueMs === null || dueMs > nowMs) break;

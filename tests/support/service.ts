@@ -34,7 +34,7 @@ export async function startService(env: Readonly<Record<string, string>>, option
   const { port = 0, deadlineMs = 60_000, alive = false, onSpawned } = options;
   const child = spawn(process.execPath, [join(root, 'src/cli/raceline.mjs'), 'up'], {
     cwd: root,
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', RACELINE_PORT: String(port), RACELINE_LOG_LEVEL: 'info', ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', RACELINE_PORT: String(port), RACELINE_GRPC_PORT: '0', RACELINE_LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   if (child.pid !== undefined) onSpawned?.(child.pid);

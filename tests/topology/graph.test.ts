@@ -67,6 +67,17 @@ describe('the graph', () => {
     expect(driver.store.get('r1')).toBeUndefined();
   });
 
+  it('withdraws the revisions of a forgotten race, and forgets it under the sources that the order names', async () => {
+    const driver = await graphDriver({ nowMs: T0 + 60_000 });
+    driver.send(submission);
+    const gone = driver.sendRaw({ key: Buffer.from('r1'), value: null, headers: [['source', Buffer.from('ci/other')], ['source', Buffer.from('a\u0000b')], ['x', Buffer.from('y')]] });
+    expect(gone.withdrawals).toEqual([{ raceId: 'r1', after: 0 }]);
+    expect(gone.history.map(({ kind, value }) => [kind, value.source])).toEqual([['Forget', submission.source], ['Forget', 'ci/other']]);
+    const unknown = driver.sendRaw({ key: Buffer.from('r9'), value: null, headers: [['source', Buffer.from('ci/old')]] });
+    expect(unknown).toMatchObject({ withdrawals: [{ raceId: 'r9', after: 0 }], history: [{ kind: 'Forget', value: { race_id: 'r9', source: 'ci/old' } }] });
+    expect(driver.sendRaw({ key: Buffer.from('r8'), value: null }).history).toEqual([]);
+  });
+
   it('sends a record on the wrong partition to the right one, unjudged', async () => {
     const driver = await graphDriver({ nowMs: T0, partitionCount: 16 });
     const ids = Array.from({ length: 40 }, (_, index) => `race-${index}`);
@@ -81,7 +92,7 @@ describe('the graph', () => {
     const driver = await graphDriver({ nowMs: T0 });
     driver.send(submission);
     const again = driver.sendRaw({ offset: 0, key: Buffer.from('r1'), value: driver.codec.encode('race-updates', submission) });
-    expect(again).toEqual({ etas: [], history: [], deadLetters: [], reroutes: [], giveUps: [] });
+    expect(again).toEqual({ etas: [], withdrawals: [], history: [], deadLetters: [], reroutes: [], giveUps: [] });
     expect(driver.store.position).toMatchObject({ read: 1, applied: 1, skipped: 1 });
   });
 

@@ -98,6 +98,11 @@ export async function openKafkaLog({ config, topicPrefix, clientId, logger, cloc
       await ask(`delete records of ${topicPrefix}${topic}`, () => deleteBefore(admin, topicPrefix + topic, partition, beforeOffset));
     },
     inspect: (topics) => ask('inspect the topics', () => inspectKafka(admin, topics, topicPrefix)),
+    async usage(topics) {
+      const ranges = await Promise.all(topics.map(async (topic) => ({ topic, ranges: await rangesOf(topic) })));
+      return { topics: ranges.map(({ topic, ranges: of }) => ({ topic, records: of.reduce((sum, { low, high }) => sum + high - low, 0) })), bytes: null };
+    },
+    compact: async () => false,
     zombieWindowMs: ZOMBIE_WINDOW_MS,
     async close() {
       closing ??= closeAll();

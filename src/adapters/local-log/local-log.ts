@@ -11,7 +11,7 @@ import type { LogPartition } from './log-partition.ts';
 import type { LogStorage } from './storage.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Logger } from '../../ports/logger.ts';
-import type { NewRecord, PartitionId, PartitionReader, RecordLog } from '../../ports/record-log.ts';
+import type { LogUsage, NewRecord, PartitionId, PartitionReader, RecordLog } from '../../ports/record-log.ts';
 import type { TopicName } from '../../../topology/topics.ts';
 
 const MAX_APPEND_BYTES = 900_000;
@@ -182,6 +182,24 @@ export function openLocalLog({ storage, clock = { nowMs: Date.now }, logger = si
     async inspect(topics) {
       if (isClosed) throw new AppError('log_unavailable', 'Cannot inspect the record log: it is closed');
       return { engine: 'the embedded log', findings: compareTopics(storage.topics(), topics) };
+    },
+    async usage(topics) {
+      const counts: LogUsage['topics'][number][] = [];
+      for (const topic of topics) {
+        let records = 0;
+        for (const { partition } of partitionsOf(topic)) {
+          records += storage.partitions(topic)[partition]?.count() ?? 0;
+          await nextTurn();
+        }
+        counts.push({ topic, records });
+      }
+      return { topics: counts, bytes: storage.bytes() };
+    },
+    async compact() {
+      for (;;) {
+        if (isClosed || !maintenance.runSlice()) return true;
+        await nextTurn();
+      }
     },
     runMaintenance() {
       while (maintenance.runSlice());

@@ -20,6 +20,7 @@ export function memoryStorage(): LogStorage {
     partitions: (topic) => partitions.get(topic) ?? [],
     // Nothing in here can fail half-way but a bug.
     transaction: (work) => work(),
+    bytes: () => null,
     close() {},
   };
 
@@ -50,6 +51,7 @@ export function memoryStorage(): LogStorage {
 
     return {
       topic, partition, isCompacted,
+      count: () => records.length - removed.size,
       endOffset: () => endOffset,
       append(added, appendedAtMs) {
         const base = endOffset;

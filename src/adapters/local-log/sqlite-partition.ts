@@ -34,6 +34,7 @@ export function sqlitePartition({ database, id, topic, partition, isCompacted }:
   const insert = database.prepare(`INSERT INTO records_${id} (offset, appended_at, key, value, headers) VALUES (?, ?, ?, ?, ?)`);
   const select = rows(`SELECT offset, appended_at, key, value, headers FROM records_${id} WHERE offset >= ? ORDER BY offset LIMIT ?`);
   const selectHeads = rows(`SELECT offset, appended_at, key, value IS NULL FROM records_${id} WHERE offset >= ? ORDER BY offset LIMIT ?`);
+  const countRecords = database.prepare(`SELECT count(*) AS records FROM records_${id}`);
   const deleteRecord = database.prepare(`DELETE FROM records_${id} WHERE offset = ?`);
   const deleteUntil = database.prepare(`DELETE FROM records_${id} WHERE offset <= ?`);
   const selectNewest = database.prepare(`SELECT offset FROM newest_${id} WHERE key = ?`);
@@ -67,6 +68,7 @@ export function sqlitePartition({ database, id, topic, partition, isCompacted }:
       updateEnd.run(endOffset, id);
       savedEndOffset = endOffset;
     },
+    count: () => (countRecords.get() as { records: number }).records,
     endOffset: () => endOffset,
     append(records, appendedAtMs) {
       const base = endOffset;

@@ -37,6 +37,7 @@ export function sqliteStorage({ path }: { readonly path: string }): LogStorage {
   const saveTopicRow = database.prepare(`
     INSERT INTO topics (name, partitions, cleanup, retention_ms, min_compaction_lag_ms) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET cleanup = excluded.cleanup, retention_ms = excluded.retention_ms, min_compaction_lag_ms = excluded.min_compaction_lag_ms`);
+  const sizeOfFile = database.prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()');
   const insertPartition = database.prepare('INSERT INTO partitions (topic, partition) VALUES (?, ?) RETURNING id');
 
   const open = ({ id, topic, partition }: PartitionRow): SqlitePartition =>
@@ -88,6 +89,10 @@ export function sqliteStorage({ path }: { readonly path: string }): LogStorage {
         restoreFromFile();
         throw error;
       }
+    },
+    bytes() {
+      const { bytes } = sizeOfFile.get() as { bytes: number };
+      return bytes;
     },
     close() {
       if (database.isOpen) database.close();

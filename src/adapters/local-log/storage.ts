@@ -17,6 +17,8 @@ export type StoredPartition = {
   readonly topic: TopicName;
   readonly partition: number;
   isCompacted(): boolean;
+  /** Records in it. O(records). */
+  count(): number;
   /** Offset of the next record. Never goes back, not even when every record is gone. */
   endOffset(): number;
   /** Returns the offset of the first. Keeps the buffers that it is given: nobody may change them afterwards. */
@@ -45,6 +47,8 @@ export type LogStorage = {
   partitions(topic: TopicName): readonly StoredPartition[];
   /** All that `work` writes is stored, or nothing is and it throws. Not nested. */
   transaction<T>(work: () => T): T;
+  /** On disk; null = in memory. */
+  bytes(): number | null;
   close(): void;
 };
 

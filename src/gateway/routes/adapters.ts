@@ -1,12 +1,14 @@
 import { Type } from 'typebox';
+import { adapterMetrics } from '../adapter-metrics.ts';
 import { adapterRegistry, type AdapterState } from '../adapters.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure, HttpFailure } from '../failures.ts';
-import { failures } from '../schemas.ts';
+import { failures, textAnswer } from '../schemas.ts';
 import { objectBody } from '../validation.ts';
 
 const tags = ['compatible'];
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 const Any = Type.Unsafe({ type: 'object', additionalProperties: true });
 const MAX_INTERVAL_SEC = 86_400;
 const Name = Type.String({ minLength: 1, maxLength: 200 });
@@ -63,6 +65,13 @@ export function adapterRoutes(app: App, context: GatewayContext): void {
     const id = text(objectBody(request.body), 'adapter_id');
     if (!registry.deregister(id)) throw unknownAdapter(id);
     return { adapter_id: id, message: 'Adapter successfully deregistered', status: 'deregistered' };
+  });
+
+  app.get('/adapter/metrics', {
+    schema: { tags, summary: 'The registered client processes for Prometheus', response: { 200: textAnswer('Prometheus text', METRICS_TYPE) } },
+  }, async (_request, reply) => {
+    void reply.type(METRICS_TYPE);
+    return adapterMetrics(registry.list(), context.clock.nowMs());
   });
 
   app.get('/adapter/status', {

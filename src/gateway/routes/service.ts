@@ -4,8 +4,11 @@ import type { DoctorReport } from '../../runtime/doctor.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
 import { failures, textAnswer } from '../schemas.ts';
+import { watchStorage } from '../storage-health.ts';
 
 const tags = ['service'];
+/** Of the API. */
+const VERSION = '1.0.0';
 const RolesBody = Type.Object({ ready: Type.Boolean(), roles: Type.Unsafe({ type: 'object', additionalProperties: { type: 'string' } }) });
 
 /** What operators ask: is it alive, is it ready, what does it count. */
@@ -30,6 +33,9 @@ export function serviceRoutes(app: App, context: GatewayContext): void {
     return report;
   });
 
+  const storage = watchStorage(context);
+  app.addHook('onClose', async () => storage.close());
+
   let examining: Promise<DoctorReport> | null = null;
   app.get('/v1/doctor', {
     config: { scope: 'admin' },
@@ -45,7 +51,10 @@ export function serviceRoutes(app: App, context: GatewayContext): void {
     schema: { tags: ['compatible'], summary: 'The state of the service; always 200', response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true }) } },
   }, async () => {
     const { ready, roles } = readiness();
-    return { service: 'Raceline', status: ready ? 'healthy' : 'critical', read_only_mode_active: false, roles, storage: { total_races: context.view.size(), warnings: [], critical_errors: [] } };
+    const health = storage.health();
+    return {
+      read_only_mode_active: context.readOnly, service: 'Raceline', status: ready && health.critical_errors.length === 0 ? 'healthy' : 'critical', storage: health, version: VERSION, roles,
+    };
   });
 
   app.get('/metrics', {

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { AppError, messageOf } from '../../errors.ts';
 import type { App } from '../app.ts';
-import { bindParameters, splitFormat } from '../clickhouse-query.ts';
+import { bindParameters, splitFormat, withoutSettings } from '../clickhouse-query.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
 import { failures, textAnswer } from '../schemas.ts';
@@ -66,14 +66,18 @@ export function sqlRoutes(app: App, context: GatewayContext): void {
     schema: { ...schema, summary: 'Run a read-only SQL statement, sent as the body', consumes: ['text/plain'], body: Type.String() },
   }, async (request, reply) => await runSql([request.query.query, request.body].filter((part) => typeof part === 'string').join('\n'), request.query.format, reply));
 
+  /** By which clients read instants that name none; asked for once. */
+  let timezone: string | null = null;
   const clickhouse = async (values: Values, body: unknown, reply: FastifyReply): Promise<Buffer | string> => {
     const queryId = single(values['query_id']) ?? randomUUID();
-    void reply.headers({ 'x-clickhouse-query-id': queryId, 'x-clickhouse-timezone': 'UTC', 'x-clickhouse-server-display-name': 'raceline' });
+    void reply.headers({ 'x-clickhouse-query-id': queryId, 'x-clickhouse-server-display-name': 'raceline' });
     try {
+      timezone ??= (await historyOf(context).query<{ name: string }>('SELECT timezone() AS name'))[0]?.name ?? null;
+      void reply.header('x-clickhouse-timezone', timezone ?? 'UTC');
       // As there: query= and the body are one statement.
       const text = [single(values['query']), body].filter((part) => typeof part === 'string').join('\n');
       if (text.trim() === '') return exception(reply, 400, 62, 'Syntax error: Empty query. (SYNTAX_ERROR)');
-      const bound = bindParameters(text, parametersOf(values));
+      const bound = bindParameters(withoutSettings(text), parametersOf(values));
       if ('missing' in bound) return exception(reply, 400, 456, `Substitution \`${bound.missing}\` is not set. (UNKNOWN_QUERY_PARAMETER)`);
       const split = splitFormat(bound.sql);
       const format = split.format ?? single(values['default_format']) ?? 'TabSeparated';

@@ -103,6 +103,17 @@ export function recordLogContract(name: string, makeLog: () => Promise<LogUnderT
       });
     });
 
+    describe('usage() and compact()', () => {
+      it('count what is left, and do no harm', async () => {
+        await log.append(TOPIC, 0, [{ key: Buffer.from('a'), value: Buffer.from('1') }, { key: Buffer.from('b'), value: Buffer.from('2') }]);
+        await log.append(TOPIC, 3, [{ key: Buffer.from('c'), value: Buffer.from('3') }]);
+        await log.deleteRecords(TOPIC, 0, 1);
+        expect((await log.usage([TOPIC, 'eta-updates'])).topics).toEqual([{ topic: TOPIC, records: 2 }, { topic: 'eta-updates', records: 0 }]);
+        expect(typeof await log.compact()).toBe('boolean');
+        expect(await readAll(0)).toHaveLength(1);
+      });
+    });
+
     describe('inspect()', () => {
       it('finds nothing where all is as declared', async () => {
         const { engine, findings } = await log.inspect(contractTopics);

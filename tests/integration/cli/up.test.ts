@@ -29,7 +29,8 @@ async function up(roles: string, script?: string): Promise<string> {
 test('up says where it answers and on what it stands, and ends well when it is told to', async () => {
   const address = await up('gateway');
   expect((await fetch(`${address}/healthz`)).status).toBe(200);
-  expect(service!.output.stderr).toBe(`Raceline ${address}\nroles    gateway\nlog      embedded\nhistory  none here\ndata     ${join(folder, 'data')}\n`);
+  const grpc = /^grpc     127\.0\.0\.1:(\d+)$/m.exec(service!.output.stderr)?.[1];
+  expect(service!.output.stderr).toBe(`Raceline ${address}\ngrpc     127.0.0.1:${grpc}\nroles    gateway\nlog      embedded\nhistory  none here\ndata     ${join(folder, 'data')}\n`);
   // Twice at once is one wish: a terminal's group and a launcher both pass it on.
   service!.child.kill('SIGTERM');
   service!.child.kill('SIGINT');

@@ -33,7 +33,7 @@ async function openEtas(races: readonly RaceView[]): Promise<{ url: string; filt
   sockets = wss;
   wss.on('connection', (socket) => socket.on('message', (data) => {
     const read = parseClientFrame(String(data as Buffer));
-    filters.push('frame' in read ? read.frame.filter : read.error);
+    filters.push('frame' in read && read.frame.type === 'subscribe' ? read.frame.filter : read);
     send(socket, { type: 'snapshot', first: true, complete: true, races });
   }));
   await new Promise<void>((resolve) => { opened.listen(0, '127.0.0.1', resolve); });

@@ -20,7 +20,7 @@ test('schemas/openapi.json is what the routes say (write it anew with vitest -u)
 
 test('schemas/asyncapi.yaml names every frame, close code and field', async () => {
   const text = await readFile(new URL('../../../schemas/asyncapi.yaml', import.meta.url), 'utf8');
-  for (const type of ['subscribe', 'snapshot', 'delta', 'heartbeat', 'resumed', 'error']) expect(text).toContain(`type: { const: ${type} }`);
+  for (const type of ['subscribe', 'unsubscribe', 'snapshot', 'delta', 'heartbeat', 'resumed', 'error']) expect(text).toContain(`type: { const: ${type} }`);
   for (const code of Object.values(closeCodes)) expect(text).toContain(String(code));
   // Each way to bring a token that access.ts knows of and a WebSocket has.
   expect(text).toMatch(/securitySchemes:[^]*scheme: bearer[^]*scheme: basic[^]*Sec-WebSocket-Protocol/);

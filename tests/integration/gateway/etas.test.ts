@@ -125,6 +125,37 @@ describe('/v1/etas', () => {
     expect(second.frames[0]).toMatchObject({ type: 'snapshot', first: true });
   });
 
+  test('of two gateways over one log say the same: the last of every race, and each takes the other\'s token', async () => {
+    const other = await openGateway(engines);
+    const ids = Array.from({ length: 20 }, (_, i) => `two-${i}`);
+    for (const id of ids) await writer.state(raceState({ race_id: id, source: 'two' }));
+    await viewed('two-19');
+    await until(async () => (await send(other, 'GET', '/race/two-19')).status === 200);
+    const opens = [await connect(), await connect({ to: other })];
+    for (const open of opens) subscribe(open, { source: 'two' });
+    await until(() => opens.every(({ frames }) => frames.length > 0));
+    for (let revision = 1; revision <= 4; revision++) for (const id of ids) await writer.eta(etaUpdate({ race_id: id, source: 'two', revision, eta_sec: 30 + revision }));
+    await writer.removed('two-3');
+    const last = ({ frames }: Open): Map<string, RaceView> => {
+      const races = new Map(racesOf(frames).map((race) => [race.race_id, race]));
+      for (const frame of frames) if (frame.type === 'delta') for (const id of frame.removed) races.delete(id);
+      return races;
+    };
+    await until(() => opens.every((open) => last(open).size === 19 && [...last(open).values()].every((race) => race.eta?.revision === 4)));
+    const byId = (open: Open) => [...last(open)].sort(([a], [b]) => (a < b ? -1 : 1));
+    expect(byId(opens[0]!)).toEqual(byId(opens[1]!));
+    const { resume } = opens[0]!.frames.find((frame) => frame.type === 'snapshot')!;
+    const [here, there] = [await connect(), await connect({ to: other })];
+    for (const open of [here, there]) {
+      subscribe(open, { source: 'two' }, resume);
+      await until(() => racesOf(open.frames).length >= 19);
+      expect(open.frames[0]).toMatchObject({ type: 'resumed' });
+      expect(racesOf(open.frames).map(({ race_id: id }) => id).sort()).toEqual(ids.filter((id) => id !== 'two-3').sort());
+    }
+    expect(byId(there)).toEqual(byId(here));
+    await other.close();
+  });
+
   test('splits a great snapshot into parts', async () => {
     const note = 'x'.repeat(1_500);
     for (let i = 0; i < 400; i++) await writer.state(raceState({ race_id: `r${i}`, metadata: [{ key: 'note', value: note, at: 1 }] }));

@@ -5,6 +5,7 @@ import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts
 import type { EtaUpdate } from '../../../src/forecast/eta-update.ts';
 import type { GatewayDeps } from '../../../src/gateway/context.ts';
 import { startGateway, type Gateway } from '../../../src/gateway/server.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import type { Codec } from '../../../src/ports/codec.ts';
 import type { LogRecord, RecordLog } from '../../../src/ports/record-log.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
@@ -17,8 +18,8 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 export type Engines = { readonly log: RecordLog; readonly codec: Codec };
 
 /** The embedded log in memory with every topic, and the Avro codec. */
-export async function openEngines(): Promise<Engines> {
-  const log = openLocalLog({ storage: memoryStorage() });
+export async function openEngines(clock: Clock = { nowMs: () => Date.now() }): Promise<Engines> {
+  const log = openLocalLog({ storage: memoryStorage(), clock });
   await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: partitionCounts.embedded[topic.partitions] })));
   const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
   await codec.register();

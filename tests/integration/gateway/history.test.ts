@@ -106,6 +106,31 @@ describe('SQL', () => {
     await client.close();
   });
 
+  test('answers the requests of clickhouse-go, on which Grafana\'s plugin stands: Native, the user in the URL, settings beside', async () => {
+    const ask = async (sql: string): Promise<Response> => await fetch(`${gateway.address}/clickhouse/?database=raceline&default_format=Native&max_execution_time=60`, {
+      method: 'POST', body: sql, headers: { authorization: `Basic ${Buffer.from('default:').toString('base64')}`, 'user-agent': 'clickhouse-go/2' },
+    });
+    // One block: columns, rows, then each column's name, type and values.
+    const cell = async (sql: string): Promise<string[]> => {
+      const response = await ask(sql);
+      expect([response.status, response.headers.get('x-clickhouse-format')]).toEqual([200, 'Native']);
+      const bytes = Buffer.from(await response.arrayBuffer());
+      expect([bytes[0], bytes[1]]).toEqual([1, 1]);
+      let at = 2;
+      const text = (): string => bytes.toString('utf8', at + 1, at += 1 + bytes[at]!);
+      const [name, type] = [text(), text()];
+      return [name, type, type === 'String' ? text() : bytes.toString('hex', at)];
+    };
+    expect(await cell('SELECT timeZone()')).toEqual(['timeZone()', 'String', (await ask('SELECT 1')).headers.get('x-clickhouse-timezone')]);
+    expect(await cell('SELECT 1')).toEqual(['1', 'UInt8', '01']);
+    expect(await cell("SELECT toString(count()) FROM races WHERE (started_at >= toDateTime64(1767225600, 3)) AND (started_at <= toDateTime64(1798761599, 3))")).toEqual(['toString(count())', 'String', '10']);
+    for (const sql of ['SHOW DATABASES', 'SHOW TABLES FROM raceline', "SELECT name FROM system.tables WHERE database = 'raceline'", "SELECT name, type FROM system.columns WHERE database = 'raceline' AND table = 'races'", 'DESC TABLE raceline.races', 'EXPLAIN AST SELECT 1', 'SELECT displayName(), version(), revision(), timezone()']) {
+      const response = await ask(sql);
+      expect([sql, response.status], await response.clone().text()).toEqual([sql, 200]);
+    }
+    expect((await ask('INSERT INTO races VALUES (1)')).status).toBe(403);
+  });
+
   test('answers like ClickHouse over plain HTTP', async () => {
     expect(await (await fetch(`${gateway.address}/clickhouse/ping`)).text()).toBe('Ok.\n');
     const response = await fetch(`${gateway.address}/clickhouse/?query=${encodeURIComponent('SELECT {a:Int32} + 1')}&param_a=41`);

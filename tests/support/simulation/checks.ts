@@ -86,6 +86,11 @@ function checkRevisions({ codec, cluster, isFenced, isTimeless }: Ending, partit
   const lines = new Map<string, number[]>();
   const seen = new Map<string, Set<number>>();
   for (const record of cluster.journalOf('eta-updates', partition)) {
+    if (record.value === null) {
+      // Forgotten: what comes after it begins with 1.
+      lines.delete(record.key?.toString() ?? '');
+      continue;
+    }
     const { race_id: raceId, revision } = valueOf<EtaUpdate>(codec, record);
     seen.set(raceId, (seen.get(raceId) ?? new Set()).add(revision));
     // The later offset wins: a number that is sent again takes back what was numbered from it on.
@@ -252,6 +257,7 @@ function checkRows(ending: Ending, accepted: readonly Accepted[][], report: Repo
     // What compaction took before it was read is nobody's loss.
     const isThere = new Set(cluster.recordsOf('eta-updates', partition).map(({ offset }) => offset));
     for (const record of cluster.journalOf('eta-updates', partition)) {
+      if (record.value === null) continue;
       const { race_id: raceId } = valueOf<EtaUpdate>(codec, record);
       const rows = etas.get(`${partition}/${record.offset}`) ?? 0;
       const mayBeGone = !isThere.has(record.offset) || forgets.some((forget) => forget.raceId === raceId && forget.atMs >= record.appendedAtMs);

@@ -51,6 +51,8 @@ export function openSimLog({ world, cluster, process, report, onCommitted }: Sim
     readPartitions: (options) => readPartitions(world, cluster, process, options),
     endOffsets: (topic) => lookUp(() => Array.from({ length: cluster.partitionCount(topic) }, (_, partition) => cluster.partitionAt({ topic, partition }).endOffset())),
     groupOffsets: (group, topic) => lookUp(() => Array.from({ length: cluster.partitionCount(topic) }, (_, partition) => cluster.partitionAt({ topic, partition }).committed(group))),
+    usage: async () => ({ topics: [], bytes: null }),
+    compact: async () => false,
     deleteRecords: () => Promise.reject(new Error('Nobody purges a simulation')),
     inspect: () => Promise.reject(new Error('Nobody examines a simulation')),
     async close() {},

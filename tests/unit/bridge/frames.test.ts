@@ -33,7 +33,7 @@ describe('parseClientFrame()', () => {
   });
 
   test.each([
-    ['{', 'JSON'], ['7', 'object'], ['{"type":"unsubscribe"}', 'subscribe'],
+    ['{', 'JSON'], ['7', 'object'], ['{"type":"publish"}', 'subscribe'],
     ['{"type":"subscribe","filter":{"race_ids":["' + 'x'.repeat(201) + '"]}}', 'race_ids'],
     [JSON.stringify({ type: 'subscribe', filter: { race_ids: Array.from({ length: 1_001 }, (_, i) => `r${i}`) } }), 'race_ids'],
     ['{"type":"subscribe","filter":{"source":""}}', 'source'], ['{"type":"subscribe","filter":{"states":["done"]}}', 'states'],

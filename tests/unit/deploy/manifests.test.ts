@@ -47,7 +47,7 @@ describe('Dockerfile', () => {
 
   it('answers on the port that it exposes, and keeps its data where others may not be root', () => {
     const config = configWith({});
-    expect(/^EXPOSE (\d+)$/m.exec(dockerfile)?.[1]).toBe(String(config.port));
+    expect(/^EXPOSE (.+)$/m.exec(dockerfile)?.[1]).toBe(`${config.port} ${config.grpcPort}`);
     expect(config.host).toBe('0.0.0.0');
     expect(dockerfile).toContain(`VOLUME ${config.dataDir}\n`);
     expect(dockerfile).toMatch(/^USER node$/m);
@@ -151,7 +151,8 @@ describe('kubernetes', () => {
     expect(metadata.labels).toMatchObject(selector.matchLabels);
     expect(kustomization.images.map(({ name }) => name)).toContain(container.image);
     expect(container.envFrom).toContainEqual({ configMapRef: { name: kustomization.configMapGenerator[0]?.name } });
-    expect(container.ports).toEqual([{ name: 'http', containerPort: configOf(deployment).port }]);
+    const { port: httpPort, grpcPort, roles } = configOf(deployment);
+    expect(container.ports).toEqual([{ name: 'http', containerPort: httpPort }, ...(roles.includes('gateway') ? [{ name: 'grpc', containerPort: grpcPort }] : [])]);
     expect([container.startupProbe, container.livenessProbe, container.readinessProbe].map(({ httpGet }) => httpGet)).toEqual([
       { path: '/healthz', port: 'http' }, { path: '/healthz', port: 'http' }, { path: '/readyz', port: 'http' },
     ]);
@@ -170,6 +171,6 @@ describe('kubernetes', () => {
     const chosen = deployments.filter(({ spec }) => Object.entries(service.spec.selector).every(([label, value]) => spec.template.metadata.labels[label] === value));
     expect(chosen.length).toBeGreaterThan(0);
     for (const deployment of chosen) expect(configOf(deployment).roles).toContain('gateway');
-    expect(service.spec.ports.map(({ targetPort }) => targetPort)).toEqual(['http']);
+    expect(service.spec.ports.map(({ targetPort }) => targetPort)).toEqual(['http', 'grpc']);
   });
 });

@@ -24,14 +24,15 @@ test('a source of ever new titles keeps the newest 5,000; those before leave a f
   expect(model.titles.size).toBe(LIMITS.titles);
   expect(model.titles.has('job 6999')).toBe(true);
   expect(model.titles.has('job 1999')).toBe(false);
-  expect((later - full) / 1_500).toBeLessThan(50);
+  // Twelve of them say which race a sample is of.
+  expect((later - full) / 1_500).toBeLessThan(60);
   expect(full / LIMITS.titles).toBeLessThan(250);
 });
 
-test('a value that is never seen again costs less than ten bytes, even before its place is taken', () => {
+test('a value that is never seen again costs less than eleven bytes, four of which name its race, even before its place is taken', () => {
   const model = createSourceModel('s');
   const race = (index: number): Race => ({ title: `job ${index % 20}`, metadata: { commit: `c${index}`, os: 'linux' } });
   const early = teach(model, 0, 2_000, race);
   const later = teach(model, 2_000, 5_000, race);
-  expect((later - early) / 3_000).toBeLessThan(10);
+  expect((later - early) / 3_000).toBeLessThan(11);
 });

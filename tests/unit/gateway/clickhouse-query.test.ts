@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bindParameters, splitFormat } from '../../../src/gateway/clickhouse-query.ts';
+import { bindParameters, splitFormat, withoutSettings } from '../../../src/gateway/clickhouse-query.ts';
 
 describe('splitFormat()', () => {
   test.each([
@@ -47,4 +47,10 @@ describe('bindParameters()', () => {
     expect(bindParameters('SELECT {a:String}', {})).toEqual({ missing: 'a' });
     expect(bindParameters('SELECT {toString:String}', {})).toEqual({ missing: 'toString' });
   });
+});
+
+test('system.settings is an empty table, wherever it is named and however it is written', () => {
+  expect(withoutSettings('SELECT name FROM system.settings LIMIT 5')).toMatch(/^SELECT name FROM \(SELECT '' AS name.* WHERE false\) LIMIT 5$/);
+  expect(withoutSettings('SELECT 1 FROM `System` . "SETTINGS" AS s')).toMatch(/^SELECT 1 FROM \(SELECT .*\) AS s$/);
+  for (const sql of ["SELECT 'system.settings'", 'SELECT 1 FROM system.tables', 'SELECT settings FROM t', "SELECT 'open"]) expect(withoutSettings(sql)).toBe(sql);
 });

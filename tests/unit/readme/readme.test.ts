@@ -73,7 +73,7 @@ describe('README.md', () => {
 
   it('names routes that exist', () => {
     const { paths } = JSON.parse(read('schemas/openapi.json')) as { paths: Record<string, Record<string, unknown>> };
-    const routes = [...readme.matchAll(/\b(GET|POST|PATCH|DELETE) (\/[\w/:]*)/g)].map((match) => ({ method: (match[1] ?? '').toLowerCase(), url: (match[2] ?? '').replaceAll(/:(\w+)/g, '{$1}') }));
+    const routes = [...readme.matchAll(/\b(GET|POST|PATCH|DELETE) (\/[\w/:-]*)/g)].map((match) => ({ method: (match[1] ?? '').toLowerCase(), url: (match[2] ?? '').replaceAll(/:(\w+)/g, '{$1}') }));
     expect(routes.length).toBeGreaterThan(8);
     for (const { method, url } of routes) expect(Object.keys(paths[url] ?? {}), `${method} ${url}`).toContain(method);
     for (const stream of new Set(readme.match(/\/v1\/etas(?:\/stream)?/g))) expect(read('schemas/asyncapi.yaml')).toContain(stream);

@@ -14,7 +14,7 @@ async function valuesOf(metrics: Metrics, name: string): Promise<Record<string, 
 }
 
 function finish(metrics: Metrics, changes: Partial<FinishedRace>): void {
-  metrics.pipelineHooks.onSlice({ etas: [], history: [{ kind: 'FinishedRace', value: finishedRace(1, changes) }], deadLetters: [], reroutes: [], giveUps: [] }, partitionState(0, 0));
+  metrics.pipelineHooks.onSlice({ etas: [], withdrawals: [], history: [{ kind: 'FinishedRace', value: finishedRace(1, changes) }], deadLetters: [], reroutes: [], giveUps: [] }, partitionState(0, 0));
 }
 
 test('a finished race is judged by its first served forecast, under its source and its class', async () => {

@@ -15,7 +15,8 @@ const { RecordBatch: encodeByKafkajs } = load('kafkajs/src/protocol/recordBatch/
 const crcByKafkajs = load('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
 
 const bytes = fc.tuple(fc.oneof(fc.nat(300), fc.integer({ min: 8_000, max: 9_000 })), fc.nat(255)).map(([length, byte]) => Buffer.alloc(length, Buffer.from([byte, 7, 200])));
-const name = fc.string({ unit: 'binary', maxLength: 70 }).filter((text) => text.isWellFormed() && text !== '__proto__');
+// Of a header named like what every object has (toString), kafkajs reads that as an earlier value.
+const name = fc.string({ unit: 'binary', maxLength: 70 }).filter((text) => text.isWellFormed() && !(text in Object.prototype));
 const headers = fc.dictionary(name, fc.oneof(bytes, fc.array(bytes, { minLength: 1, maxLength: 3 })), { maxKeys: 3 });
 const message: fc.Arbitrary<BatchMessage> = fc.record({ key: fc.option(bytes), value: fc.option(bytes), headers: fc.option(headers, { nil: undefined }) });
 const batch = fc.array(message, { minLength: 1, maxLength: 70 });

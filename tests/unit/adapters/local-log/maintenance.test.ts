@@ -82,6 +82,15 @@ describe.each(storages)('runMaintenance() over $name', ({ open }) => {
     expect(textsOf(await readAll(log))).toEqual(['1 b=1']);
   }));
 
+  it('is done at once by compact(), and counted by usage()', () => withLog({}, async (log) => {
+    await append(log, ['a', '1'], ['b', '1'], ['a', '2']);
+    const records = async (): Promise<number | undefined> => (await log.usage([TOPIC])).topics[0]?.records;
+    expect(await records()).toBe(3);
+    await expect(log.compact()).resolves.toBe(true);
+    expect(textsOf(await readAll(log))).toEqual(['1 b=1', '2 a=2']);
+    expect(await records()).toBe(2);
+  }));
+
   it('forgets a tombstone whose key was written again', () => withLog({}, async (log, clock) => {
     await append(log, ['a', null]);
     log.runMaintenance();

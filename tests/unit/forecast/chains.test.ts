@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { chainDistribution, chainForecast, distanceKm, learnLeg, learnLastLeg, markOf } from '../../../src/forecast/chains.ts';
+import { quantile } from '../../../src/forecast/distribution.ts';
+import type { StageFact } from '../../../src/forecast/history-record.ts';
+import { createSourceModel, LIMITS } from '../../../src/forecast/model.ts';
+import { finishedOf, finishedStageOf, stageOf } from './race-builder.ts';
+
+const START = 1_000_000;
+const at = (sec: number) => START + 1000 * sec;
+const fact = (stage: string, previous: string, elapsedSec: number, previousElapsedSec: number, previousLegSec: number): StageFact => ({
+  race_id: 'r', title: 'run', stage, occurrence: 1, previous_stage: previous, started_at: at(previousElapsedSec), completed_at: at(elapsedSec),
+  elapsed_sec: elapsedSec, previous_elapsed_sec: previousElapsedSec, previous_leg_sec: previousLegSec, planned_sec: null,
+});
+/** Runners over three legs of equal length who tire by a tenth a leg. */
+const PACES = [60, 72, 55, 80, 66, 90, 58, 75, 62, 70, 85, 64];
+const legsOf = (pace: number) => [pace, pace * 1.1, pace * 1.21];
+
+describe('markOf()', () => {
+  test('is the stage that ended last, and the leg it ended; the start before any', () => {
+    const stages = [stageOf('a', at(0), at(30)), stageOf('b', at(30), at(50)), stageOf('c', at(50), null)];
+    expect(markOf(stages, START, at(60))).toEqual({ stage: 'b#1', elapsedSec: 50, legSec: 20 });
+    expect(markOf(stages, START, at(40))).toEqual({ stage: 'a#1', elapsedSec: 30, legSec: 30 });
+    expect(markOf(stages, START, at(10))).toEqual({ stage: '', elapsedSec: 0, legSec: 0 });
+  });
+
+  test('does not depend on the order of the stages, and passes over skipped ones', () => {
+    const stages = [stageOf('b', at(30), at(50)), { ...stageOf('x', at(50), at(55)), state: 'skipped' as const }, stageOf('a', at(0), at(30))];
+    expect(markOf(stages, START, at(60))).toEqual({ stage: 'b#1', elapsedSec: 50, legSec: 20 });
+  });
+});
+
+describe('chainForecast()', () => {
+  test('follows legs of races still running to the end, at the pace of the leg before', () => {
+    const model = createSourceModel('s');
+    for (const pace of PACES) {
+      const [a, b, c] = legsOf(pace) as [number, number, number];
+      learnLeg(model, fact('a', '', a, 0, 0));
+      learnLeg(model, fact('b', 'a#1', a + b, a, a));
+      learnLastLeg(model, finishedOf(a + b + c, { title: 'run', stages: [finishedStageOf('a', START, at(a)), finishedStageOf('b', at(a), at(a + b))] }));
+    }
+    const [a, b, c] = legsOf(68) as [number, number, number];
+    const found = chainForecast(model, 'run', { stage: 'a#1', elapsedSec: a, legSec: a }, null);
+    expect(found).not.toBeNull();
+    expect(Math.abs(quantile(chainDistribution(found!), 0.5) - (a + b + c))).toBeLessThan(0.04 * (a + b + c));
+    expect(found!.count).toBe(PACES.length);
+  });
+
+  test('says nothing where legs ahead are unknown, unless distances are: then the pace so far, a little slower', () => {
+    const model = createSourceModel('s');
+    expect(chainForecast(model, 'run', { stage: '20 km#1', elapsedSec: 6000, legSec: 1500 }, null)).toBeNull();
+    const found = chainForecast(model, 'run', { stage: '20 km#1', elapsedSec: 6000, legSec: 1500 }, 40)!;
+    expect(quantile(chainDistribution(found), 0.5)).toBeGreaterThan(11_900);
+    expect(quantile(chainDistribution(found), 0.5)).toBeLessThan(13_000);
+    expect(distanceKm([{ key: 'distance_km', value: '42.195' }])).toBe(42.195);
+    expect(distanceKm([{ key: 'distance_km', value: 'far' }, { key: 'other', value: '5' }])).toBeNull();
+  });
+
+  test('a course that changed is followed, one stray race is not', () => {
+    const model = createSourceModel('s');
+    const pass = (next: string, times: number) => {
+      for (let i = 0; i < times; i++) learnLeg(model, fact(next, 'a#1', 100 + PACES[i % PACES.length]!, 100, 100));
+    };
+    const nextOf = () => model.chains.get('run\na#1')!.next;
+    pass('b', 10);
+    pass('detour', 1);
+    expect(nextOf()).toBe('b#1');
+    pass('detour', 30);
+    expect(nextOf()).toBe('detour#1');
+  });
+
+  test('links are bounded, and numbers stay finite whatever is told', () => {
+    const model = createSourceModel('s');
+    for (let i = 0; i < LIMITS.chains + 50; i++) learnLeg(model, fact(`s${i}`, `p${i}`, 10, 5, 5));
+    expect(model.chains.size).toBe(LIMITS.chains);
+    for (const sec of [0, 1e9, 1, 1e9, 0, 3]) learnLeg(model, fact('z', 'y#1', sec, 0, sec));
+    expect(model.chains.get('run\ny#1')!.numbers.every((number) => Number.isFinite(number))).toBe(true);
+  });
+});
