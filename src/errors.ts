@@ -58,6 +58,7 @@ export const failureCodes = {
   history_locked: 'Another process has the embedded ClickHouse directory open',
   query_refused: 'Only read-only statements are allowed',
   query_failed: 'ClickHouse refused the statement',
+  rebuild_failed: 'A rebuild did not end: its thread ran out of memory or died; the model before serves on',
   not_found: 'Nothing under that id',
   conflict: 'The change contradicts what is known',
   invalid_request: 'The request does not fit its schema',

@@ -8,6 +8,7 @@ import { confluentRegistry } from './adapters/avro/confluent-registry.ts';
 import { embeddedRegistry } from './adapters/avro/embedded-registry.ts';
 import { openHistoryStore } from './adapters/clickhouse/history-store.ts';
 import { openLocalLog } from './adapters/local-log/local-log.ts';
+import { openRebuildPool } from './adapters/piscina/rebuild-pool.ts';
 import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
 import { readConfig, type Config, type KafkaConfig } from './config.ts';
 import { AppError, messageOf } from './errors.ts';
@@ -26,6 +27,8 @@ import { watchLog } from './runtime/log-watch.ts';
 import { isLoopback } from './runtime/loopback.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { runPipeline } from './runtime/pipeline.ts';
+import { readClusterModels } from './runtime/cluster-models.ts';
+import { runRebuilder, type Rebuilder } from './runtime/rebuilder.ts';
 import { createReadiness, type Readiness } from './runtime/readiness.ts';
 import { whileUnavailable } from './runtime/while-unavailable.ts';
 
@@ -40,6 +43,8 @@ export type Service = {
   close(): Promise<void>;
 };
 
+/** A rebuild of 100,000 distinct races takes some 200. */
+const REBUILD_HEAP_MB = 1_024;
 const systemClock: Clock = { nowMs: () => Date.now() };
 
 /**
@@ -85,9 +90,14 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
     const history = await openHistory(config, logger, metrics, readiness);
     if (history !== null) onClose('ClickHouse', () => history.close());
 
+    const clusterModels = readClusterModels({ log, codec, logger });
+    onClose('the cluster models', () => clusterModels.close());
+    let rebuilder: Rebuilder | null = null;
     if (config.roles.includes('gateway')) {
       const gateway = await startGateway({
-        host: config.host, port: config.port, grpcPort: config.grpcPort, log, codec, history, clock: systemClock, logger,
+        host: config.host, port: config.port, grpcPort: config.grpcPort, log, codec, history, clock: systemClock, logger, clusterModels,
+        runningRebuilds: () => rebuilder?.running() ?? [],
+        pilotSource: config.pilotSource,
         ready: () => readiness.report(),
         metricsText: () => metrics.registry.metrics(),
         dataDir: config.kafka === null || config.clickhouse.url === null ? config.dataDir : null,
@@ -104,7 +114,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
       readiness.running('gateway');
     }
     if (config.roles.includes('pipeline')) {
-      const learner = await runLearner({ log, codec, clock: systemClock, logger });
+      const learner = await runLearner({ log, codec, clock: systemClock, logger, clusterModels });
       onClose('the learner', () => learner.close());
       const pipeline = await runPipeline({
         log, codec, learner, clock: systemClock, logger, hooks: metrics.pipelineHooks,
@@ -123,6 +133,16 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
       metrics.observe({ historian });
       readiness.running('historian');
     }
+    if (history !== null && config.roles.includes('rebuilder')) {
+      await whileUnavailable(() => history.migrate(), { code: 'history_unavailable', logger, stopping });
+      rebuilder = await runRebuilder({
+        log, codec, store: history, clusterModels, clock: systemClock, logger, hooks: metrics.rebuilderHooks, pilot: config.pilotSource,
+        pool: openRebuildPool({ threads: 1, maxWaiting: 16, maxHeapMb: REBUILD_HEAP_MB }),
+      });
+      const { close: closeRebuilder } = rebuilder;
+      onClose('the rebuilder', closeRebuilder);
+      readiness.running('rebuilder');
+    }
     return { address, grpcPort, close };
   } catch (error) {
     await close();
@@ -137,13 +157,13 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
 async function openHistory(config: Config, logger: Logger, metrics: Metrics, readiness: Readiness): Promise<HistoryStore | null> {
   const { roles, clickhouse, dataDir, historyTtlDays } = config;
   // A gateway by itself cannot read the embedded store of another process.
-  if (!roles.includes('historian') && !(roles.includes('gateway') && clickhouse.url !== null)) return null;
+  if (!roles.includes('historian') && !roles.includes('rebuilder') && !(roles.includes('gateway') && clickhouse.url !== null)) return null;
   try {
     return await openHistoryStore({ config: clickhouse, dataDir, historyTtlDays, logger, onInsert: metrics.onInsert });
   } catch (error) {
     if (!(error instanceof AppError && error.code === 'optional_missing')) throw error;
     logger.error({ code: error.code }, `Running without history: ${error.message}`);
-    readiness.unavailable('historian', error.message);
+    for (const role of ['historian', 'rebuilder'] as const) if (roles.includes(role)) readiness.unavailable(role, error.message);
     return null;
   }
 }
@@ -155,7 +175,7 @@ export async function examineEngines(env: Env): Promise<DoctorReport> {
   const opened = <T>(opening: Promise<T>): Promise<T | AppError> => opening.catch((error: unknown) => error instanceof AppError ? error : new AppError('internal', messageOf(error)));
   const log = await opened(openRecordLog(config, logger));
   const codec = await opened((async () => openCodec(config, logger))());
-  const needsHistory = config.roles.includes('historian') || config.clickhouse.url !== null;
+  const needsHistory = config.roles.includes('historian') || config.roles.includes('rebuilder') || config.clickhouse.url !== null;
   const history = needsHistory ? await opened(openHistoryStore({ config: config.clickhouse, dataDir: config.dataDir, historyTtlDays: config.historyTtlDays, logger })) : null;
   try {
     return await examine(patientOf(config, { log, codec, history }));

@@ -48,7 +48,7 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'race-history', key: 'source', value: 'FinishedRace | StageFacts | ModelSwap | Forget', schema: 'history-record', partitions: 'sources',
-    cleanup: 'delete', retentionMs: 90 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'pipeline', readBy: 'learner (every instance), historian',
+    cleanup: 'delete', retentionMs: 90 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'pipeline, rebuilder (swaps)', readBy: 'learner (every instance), historian',
   },
   {
     name: 'model-snapshots', key: 'source, slot, chunk', value: 'ModelSnapshot', schema: 'model-snapshot', partitions: 'sources',
@@ -56,7 +56,7 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'cluster-models', key: 'source/version', value: 'ClusterModel', schema: 'cluster-model', partitions: 'single',
-    cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'rebuilder (later)', readBy: 'learner, gateway (later)',
+    cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'rebuilder', readBy: 'learner (every instance), rebuilder, gateway',
   },
   {
     name: 'journey-states', key: 'race_id', value: 'JourneyState', schema: 'journey-state', partitions: 'races',
@@ -64,7 +64,7 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'rebuild-requests', key: 'source', value: 'RebuildRequest', schema: 'rebuild-request', partitions: 'single',
-    cleanup: 'delete', retentionMs: 7 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'gateway, watcher, CLI (later)', readBy: 'rebuilder (later)',
+    cleanup: 'delete', retentionMs: 7 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'gateway, rebuilder (watch)', readBy: 'rebuilder',
   },
   {
     name: 'ingest-targets', key: 'target_id', value: 'IngestTarget', schema: 'ingest-target', partitions: 'single',

@@ -4,19 +4,19 @@ import type { TopicName } from './topics.ts';
 // The graph as data. `src/runtime/partition-graph.ts` wires the nodes of the role `pipeline` as they stand here;
 // `describe.ts` prints them all.
 
-export type RoleName = 'pipeline' | 'historian' | 'gateway';
+export type RoleName = 'pipeline' | 'historian' | 'gateway' | 'rebuilder';
 
 export type ProcessorName =
   | 'decode-updates' | 'normalize-updates' | 'fold-races' | 'tally-inputs' | 'wake-races' | 'issue-forecasts'
-  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view';
+  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view' | 'watch-accuracy' | 'rebuild-clusters' | 'decide-rollouts';
 
-export type SourceName = TopicName | 'wake-ups' | 'http';
+export type SourceName = TopicName | 'wake-ups' | 'http' | 'history';
 
 export type SourceNode = {
   readonly kind: 'source';
   readonly role: RoleName;
   readonly name: SourceName;
-  /** What it reads; null = not a topic (`wake-ups` are due times, `http` is requests). */
+  /** What it reads; null = not a topic (`wake-ups` are due times, `http` is requests, `history` is ClickHouse). */
   readonly topic: TopicName | null;
   /** `group`: shared by the instances of a consumer group. `all`: every instance reads all partitions. */
   readonly reads: 'group' | 'all' | 'local';
@@ -59,7 +59,8 @@ export const topology: readonly Node[] = [
   { kind: 'sink', role: 'pipeline', name: 'reroutes', parents: ['decode-updates'], topic: 'race-updates' },
 
   { kind: 'source', role: 'pipeline', name: 'race-history', topic: 'race-history', reads: 'all' },
-  { kind: 'processor', role: 'pipeline', name: 'learn', parents: ['race-history'], stores: ['models'] },
+  { kind: 'source', role: 'pipeline', name: 'cluster-models', topic: 'cluster-models', reads: 'all' },
+  { kind: 'processor', role: 'pipeline', name: 'learn', parents: ['race-history', 'cluster-models'], stores: ['models', 'clusters'] },
   { kind: 'sink', role: 'pipeline', name: 'snapshots', parents: ['learn'], topic: 'model-snapshots' },
 
   { kind: 'source', role: 'historian', name: 'race-history', topic: 'race-history', reads: 'group' },
@@ -74,4 +75,16 @@ export const topology: readonly Node[] = [
   { kind: 'processor', role: 'gateway', name: 'serve-view', parents: ['race-states', 'eta-updates', 'http'], stores: ['view'] },
   { kind: 'sink', role: 'gateway', name: 'answers', parents: ['serve-view'], topic: 'clients' },
   { kind: 'sink', role: 'gateway', name: 'posted updates', parents: ['http'], topic: 'race-updates' },
+  { kind: 'sink', role: 'gateway', name: 'rebuilds asked for', parents: ['http'], topic: 'rebuild-requests' },
+
+  { kind: 'source', role: 'rebuilder', name: 'rebuild-requests', topic: 'rebuild-requests', reads: 'group' },
+  { kind: 'source', role: 'rebuilder', name: 'cluster-models', topic: 'cluster-models', reads: 'all' },
+  { kind: 'source', role: 'rebuilder', name: 'history', topic: null, reads: 'local' },
+  { kind: 'processor', role: 'rebuilder', name: 'watch-accuracy', parents: ['history', 'cluster-models'], stores: ['clusters'] },
+  { kind: 'processor', role: 'rebuilder', name: 'rebuild-clusters', parents: ['rebuild-requests', 'history', 'cluster-models'], stores: ['clusters'] },
+  { kind: 'processor', role: 'rebuilder', name: 'decide-rollouts', parents: ['rebuild-clusters', 'rebuild-requests', 'history'], stores: [] },
+  { kind: 'sink', role: 'rebuilder', name: 'rebuilds that are due', parents: ['watch-accuracy'], topic: 'rebuild-requests' },
+  { kind: 'sink', role: 'rebuilder', name: 'accepted models', parents: ['rebuild-clusters'], topic: 'cluster-models' },
+  { kind: 'sink', role: 'rebuilder', name: 'swaps', parents: ['decide-rollouts'], topic: 'race-history' },
+  { kind: 'sink', role: 'rebuilder', name: 'reports', parents: ['rebuild-clusters', 'decide-rollouts'], topic: 'clickhouse' },
 ];

@@ -14,9 +14,10 @@ import { predictionColumns, predictionLine, readScoredRaces, scoredRevision } fr
 import { printScore, scoreOptionsOf, withScoreOptions, type ScoreArguments } from './score-report.ts';
 import { loadServices } from './services.ts';
 
-const FINISHED_TTL_MS = 86_400_000;
+const DAY_MS = 86_400_000;
+const FINISHED_TTL_MS = DAY_MS;
 
-type BacktestArguments = ScoreArguments & { races: string; stages?: string; progress?: string; out?: string; limit?: number; score?: boolean; hold: boolean };
+type BacktestArguments = ScoreArguments & { races: string; stages?: string; progress?: string; out?: string; limit?: number; score?: boolean; hold: boolean; clusters?: number };
 
 export function backtestCommand(context: CliContext): Command {
   return withScoreOptions(new Command('backtest')
@@ -27,6 +28,7 @@ export function backtestCommand(context: CliContext): Command {
     .option('--out <file>', 'Where to write predictions.csv (.gz to compress)')
     .option('--limit <n>', 'Only the first n races', wholeNumber(1, 100_000_000))
     .option('--no-hold', 'Publish every forecast and display it as it is: shows what holding still costs')
+    .option('--clusters <days>', 'Rebuild the clusters of each source after so many days of event time, from what had ended by then', wholeNumber(1, 3_650))
     .option('--score', 'Score the revisions against what really happened; the options below are for it'))
     .addHelpText('after', `\nColumns: ${predictionColumns.join(', ')}. Durations are totals in seconds from started_at.`)
     .action((options: BacktestArguments) => backtest(context, options));
@@ -34,7 +36,7 @@ export function backtestCommand(context: CliContext): Command {
 
 async function backtest(context: CliContext, options: BacktestArguments): Promise<void> {
   if (options.out === undefined && options.score !== true) throw new AppError('invalid_request', 'Nothing to do: give --out to write revisions, --score to score them, or both');
-  const { runBacktest } = await import('../runtime/backtest.ts');
+  const [{ runBacktest }, { createBacktestClusters }] = await Promise.all([import('../runtime/backtest.ts'), import('../runtime/backtest-clusters.ts')]);
   const { embeddedCodec } = await loadServices();
   const codec = embeddedCodec();
   await codec.register();
@@ -47,6 +49,7 @@ async function backtest(context: CliContext, options: BacktestArguments): Promis
   const cpuBefore = process.cpuUsage();
   const totals = await runBacktest({
     updates: updatesOf(recording, { withHindsight: false }), codec, finishedTtlMs: FINISHED_TTL_MS, hold: options.hold,
+    clusters: options.clusters === undefined ? undefined : createBacktestClusters(options.clusters * DAY_MS),
     onRevision: (eta) => {
       out?.write(predictionLine(eta));
       if (sheet !== null) addTo(sheet, eta, options);

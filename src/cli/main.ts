@@ -4,11 +4,13 @@ import { AppError, messageOf } from '../errors.ts';
 import { accuracyCommand } from './accuracy.ts';
 import { backtestCommand } from './backtest.ts';
 import { clusterCommand } from './cluster.ts';
+import { clustersCommand } from './clusters.ts';
 import type { CliContext, Env, Outcome, Output } from './context.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { journeyCommand } from './journey.ts';
+import { rebuildCommand } from './rebuild.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
 import { scoreCommand } from './score.ts';
@@ -30,6 +32,8 @@ const commands: readonly ((context: CliContext) => Command)[] = [
   scoreCommand,
   accuracyCommand,
   clusterCommand,
+  clustersCommand,
+  rebuildCommand,
   journeyCommand,
   sqlCommand,
   deadLettersCommand,

@@ -1,6 +1,7 @@
 import { isFinished, type Basis, type RaceState } from '../race/state.ts';
 import { calibrated, isCalibrated, phaseOf, trueConfidence } from './calibrate.ts';
-import { baseOf, type Base } from './history-base.ts';
+import { versionsBeside, type Beside } from './beside.ts';
+import { baseBy, baseOf, type Base } from './history-base.ts';
 import { conditionOn, distributionOf, massBelow, massWithin, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
 import type { Milestone } from './eta-update.ts';
 import { LEAST_PROGRESS } from './learn.ts';
@@ -41,10 +42,14 @@ export type Forecast = {
   readonly confidence: number;
   readonly basis: Basis;
   readonly clusterId: string | null;
+  /** The version of the clusters that were in force for it; null = none. */
+  readonly clusterVersion: string | null;
   /** Probability of being done by the race's deadline; null without one. */
   readonly deadlineProbability: number | null;
   /** Older than (nearly) everything known: only the tail law speaks. */
   readonly overdue: boolean;
+  /** What other versions in play would have said, made when asked for: once a race. */
+  readonly beside: () => BesideForecast[];
   /**
    * What leaving the published finish, and the shown one, would lose: how much less probable it is that what remains is
    * within 20 % of it than of etaSec. 0 = nothing; 1 = it has passed, or there is none.
@@ -54,6 +59,8 @@ export type Forecast = {
   /** Made when asked for: most forecasts are not published. */
   readonly milestones: () => Milestone[];
 };
+
+export type BesideForecast = Pick<Beside, 'role'> & { readonly forecast: Forecast };
 
 /**
  * Forecasts a race from what is learned of its source, as of an instant. Pure; reads nothing of the race that came
@@ -67,9 +74,13 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
 
 function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
+  return madeFrom(baseOf(model, race, asOfMs), model, race, asOfMs);
+}
+
+function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
-  const { distribution: raw, basis } = totalOf(model, race, place, elapsedSec, asOfMs);
+  const { distribution: raw, basis } = totalOf(base, model, race, place, elapsedSec);
   const looked = byShareOfLife(raw, elapsedSec);
   const calibration = model === undefined || !isCalibrated(basis) ? null : model.calibration;
   const phase = phaseOf(elapsedSec, race.checkpoints[0]?.p50_sec ?? quantile(looked, 0.5));
@@ -83,13 +94,21 @@ function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number)
   return {
     etaSec: Math.min(Math.max(sec, elapsedSec), mostSec),
     p10Sec: quantileSec(0.1), p25Sec: quantileSec(0.25), p50Sec: quantileSec(0.5), p75Sec: quantileSec(0.75), p90Sec: quantileSec(0.9),
-    confidence: calibration === null ? mass : trueConfidence(calibration, phase, mass), basis, clusterId: null,
+    confidence: calibration === null ? mass : trueConfidence(calibration, phase, mass), basis, clusterId: base.clusterId, clusterVersion: base.clusterVersion,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
+    beside: () => (model === undefined ? [] : besideOf(model, race, asOfMs)),
     lossOfPublished: race.published === null ? 1 : lossOf(race.published.eta_sec),
     lossOfShown: race.display.finish_at === null || race.started_at === null ? 1 : lossOf((race.display.finish_at - race.started_at) / 1000),
     milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
   };
+}
+
+function besideOf(model: SourceModel, race: RaceState, asOfMs: number): BesideForecast[] {
+  return versionsBeside(model, race).flatMap(({ role, clustering }) => withScratch(() => {
+    const base = baseBy(model, clustering, race, asOfMs);
+    return base === null ? [] : [{ role, forecast: madeFrom(base, model, race, asOfMs) }];
+  }));
 }
 
 /** The probability that what remains is within 20 % of what a total leaves. */
@@ -101,8 +120,7 @@ function massNear(distribution: Distribution, sec: number, elapsedSec: number): 
 type Opinion = { distribution: Distribution; basis: Basis };
 
 /** The distribution of the total: a distribution in, a distribution out at every step. */
-function totalOf(model: SourceModel | undefined, race: RaceState, place: Place | null, elapsedSec: number, asOfMs: number): Opinion {
-  const base = baseOf(model, race, asOfMs);
+function totalOf(base: Base, model: SourceModel | undefined, race: RaceState, place: Place | null, elapsedSec: number): Opinion {
   const own = base.support === 0 ? ownEstimate(race, place, elapsedSec) : null;
   let opinion: Opinion = own ?? { distribution: conditionOn(base.distribution, elapsedSec), basis: base.basis };
   if (model !== undefined && place !== null) opinion = withStage(opinion, model, race, place, elapsedSec, base);
@@ -196,8 +214,8 @@ function bell(centreSec: number, spread: number): Distribution {
 
 function exact(race: RaceState, sec: number): Forecast {
   return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null,
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-    overdue: false, lossOfPublished: 0, lossOfShown: 0, milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
+    overdue: false, lossOfPublished: 0, lossOfShown: 0, beside: () => [], milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };
 }

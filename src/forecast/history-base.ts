@@ -1,5 +1,6 @@
 import type { Basis, MetadataEntry, RaceState } from '../race/state.ts';
 import { bootstrapDistribution } from './bootstrap.ts';
+import { placeOfRace, servingOf, type Clustering, type Placed } from './clusterings.ts';
 import type { Distribution } from './distribution.ts';
 import { blend } from './mixture.ts';
 import type { SourceModel } from './model.ts';
@@ -10,6 +11,9 @@ export type Base = {
   readonly basis: Basis;
   /** Finished runs of its title, else of its masked title, else of its source (at most 20); 0 = only the bootstrap table. */
   readonly support: number;
+  /** The cluster it is in, by the version that serves it; null = in none, or no version is in force. */
+  readonly clusterId: string | null;
+  readonly clusterVersion: string | null;
 };
 
 /** What was said of a race under way, and what it rests on. */
@@ -20,6 +24,8 @@ type KeptBase = {
   readonly metadata: readonly MetadataEntry[];
   readonly basis: Basis;
   readonly support: number;
+  readonly clusterId: string | null;
+  readonly clusterVersion: string | null;
   readonly low: number;
   readonly size: number;
   /** Room for it, of another race before. */
@@ -47,23 +53,36 @@ const kept = new WeakMap<SourceModel, Map<string, KeptBase>>();
 export function baseOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Base {
   const { source, title, metadata, started_at } = race;
   if (model === undefined) return bootstrapBase(source, title);
+  const clustering = servingOf(model.clusterings, race.race_id, model.versions.canaryShare);
+  const clusterVersion = clustering?.version ?? null;
   const bases = kept.get(model);
   const known = started_at === null ? undefined : bases?.get(race.race_id);
-  if (known !== undefined && model.mixture.taught - known.taught <= known.taught * KEPT_SHARE && known.title === title && known.startedAtMs === started_at && isSame(known.metadata, metadata)) {
+  if (known !== undefined && model.mixture.taught - known.taught <= known.taught * KEPT_SHARE && known.title === title && known.clusterVersion === clusterVersion && known.startedAtMs === started_at && isSame(known.metadata, metadata)) {
     const cumulative = room(known.size);
     for (let i = 0; i < known.size; i++) cumulative[i] = known.cumulative[i]!;
-    return { distribution: { originSec: 0, low: known.low, cumulative, overdue: false }, basis: known.basis, support: known.support };
+    return { distribution: { originSec: 0, low: known.low, cumulative, overdue: false }, basis: known.basis, support: known.support, clusterId: known.clusterId, clusterVersion };
   }
-  const blended = blend(model.mixture, { title, metadata, startedAtMs: started_at ?? asOfMs });
-  if (blended === null) return bootstrapBase(source, title);
-  const runs = blended.titleRuns || blended.kindRuns;
-  const base: Base = { distribution: blended.distribution, basis: runs > 0 ? 'key' : 'source', support: Math.max(1, runs) };
+  const base = baseBy(model, clustering, race, asOfMs);
+  if (base === null) return bootstrapBase(source, title);
   if (started_at !== null) keep(model, race, started_at, base);
   return base;
 }
 
+/** As if this version (null: none) were the one in force; null = nothing is known of the source. Scratch. */
+export function baseBy(model: SourceModel, clustering: Clustering | null, { title, metadata, started_at }: RaceState, asOfMs: number): Base | null {
+  const placed: Placed | null = clustering === null ? null : placeOfRace(clustering, title, metadata);
+  const blended = blend(model.mixture, { title, metadata, startedAtMs: started_at ?? asOfMs, cluster: placed?.cell ?? 0 });
+  if (blended === null) return null;
+  const runs = blended.titleRuns || blended.kindRuns;
+  const basis = runs > 0 ? 'key' : blended.byCluster ? 'cluster' : 'source';
+  return {
+    distribution: blended.distribution, basis, support: Math.max(1, runs || blended.clusterRuns),
+    clusterId: placed?.clusterId ?? null, clusterVersion: clustering?.version ?? null,
+  };
+}
+
 function bootstrapBase(source: string, title: string): Base {
-  return { distribution: bootstrapDistribution(source, title), basis: 'bootstrap', support: 0 };
+  return { distribution: bootstrapDistribution(source, title), basis: 'bootstrap', support: 0, clusterId: null, clusterVersion: null };
 }
 
 function isSame(a: readonly MetadataEntry[], b: readonly MetadataEntry[]): boolean {
@@ -71,7 +90,7 @@ function isSame(a: readonly MetadataEntry[], b: readonly MetadataEntry[]): boole
 }
 
 /** The one made longest ago leaves. */
-function keep(model: SourceModel, { race_id, title, metadata }: RaceState, startedAtMs: number, { distribution: { low, cumulative }, basis, support }: Base): void {
+function keep(model: SourceModel, { race_id, title, metadata }: RaceState, startedAtMs: number, { distribution: { low, cumulative }, ...what }: Base): void {
   let bases = kept.get(model);
   if (bases === undefined) kept.set(model, (bases = new Map()));
   const before = bases.get(race_id) ?? (bases.size < MOST_KEPT ? undefined : oldestOf(bases));
@@ -84,7 +103,7 @@ function keep(model: SourceModel, { race_id, title, metadata }: RaceState, start
     cumulative[i] = copy[i]!;
   }
   bases.delete(race_id);
-  bases.set(race_id, { taught: model.mixture.taught, title, startedAtMs, metadata, basis, support, low, size, cumulative: copy });
+  bases.set(race_id, { taught: model.mixture.taught, title, startedAtMs, metadata, ...what, low, size, cumulative: copy });
 }
 
 function oldestOf(bases: Map<string, KeptBase>): KeptBase {

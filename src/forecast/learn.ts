@@ -1,7 +1,8 @@
 import { learnCalibration } from './calibrate.ts';
 import { learnLastLeg, learnLeg } from './chains.ts';
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
-import type { FinishedRace, HistoryRecord, ModelSwap, StageFacts } from './history-record.ts';
+import { placeOfRace, taughtBeside, type Clustering, type FindModel } from './clusterings.ts';
+import type { FinishedRace, HistoryRecord, StageFacts } from './history-record.ts';
 import { conditionOn, logSec, massBelow, quantile } from './distribution.ts';
 import { forgetRace } from './forget.ts';
 import { forgetBase } from './history-base.ts';
@@ -12,6 +13,7 @@ import { createCurve, learnCurve } from './progress-curve.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
 import { withScratch } from './scratch.ts';
 import { entryLog } from './stages.ts';
+import { learnSwap } from './swap.ts';
 import { legTag, noteTaught } from './taught-races.ts';
 import { judgeVoices } from './voices.ts';
 
@@ -35,12 +37,13 @@ export const LEAST_PROGRESS = 10;
  * lasted longer, and corrections, empty durations and stale starts nothing. A race that is forgotten takes its
  * samples with it. Cost of a finished race: O(stages log stages), 100 µs in the standard mix of the benchmarks; of
  * forgetting one O(samples of the source).
+ * @param findModel cluster models by version: must give the same to every instance when a swap is folded.
  */
-export function learn(model: SourceModel, record: HistoryRecord): void {
+export function learn(model: SourceModel, record: HistoryRecord, findModel: FindModel = () => undefined): void {
   switch (record.kind) {
     case 'FinishedRace': return withScratch(() => learnRace(model, record.value));
     case 'StageFacts': return learnLegs(model, record.value);
-    case 'ModelSwap': return learnSwap(model, record.value);
+    case 'ModelSwap': return learnSwap(model, record.value, findModel);
     case 'Forget': return forgetRace(model, record.value.race_id);
   }
 }
@@ -63,7 +66,7 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
   if (race.client_eta_sec !== null) for (const key of ['', title]) learnClaims(touch(model.claims, key, LIMITS.claims, createClaims), race);
   pushRow(known.durations, row);
   pushRow(model.durations, row);
-  const subject = subjectOf(race);
+  const subject = withClusters(model, subjectOf(race));
   const transitions = transitionsOf(race.stages, race.started_at, race.completed_at);
   let expectedSec = sec;
   learnMixture(model.mixture, subject, sec, outcome === 'passed', transitions.length === 0 ? undefined : (expected) => {
@@ -99,6 +102,14 @@ function learnCensored(model: SourceModel, race: FinishedRace): void {
 function subjectOf({ title, started_at, metadata }: FinishedRace): Subject {
   const keys = Object.keys(metadata).sort();
   return { title, startedAtMs: started_at, metadata: keys.map((key) => ({ key, value: metadata[key]! })) };
+}
+
+function withClusters({ clusterings }: SourceModel, subject: Subject): Subject {
+  const { active } = clusterings;
+  const beside = taughtBeside(clusterings);
+  if (active === null && beside.length === 0) return subject;
+  const cellIn = (clustering: Clustering): number => placeOfRace(clustering, subject.title, subject.metadata)?.cell ?? 0;
+  return { ...subject, cluster: active === null ? 0 : cellIn(active), trialClusters: beside.map(cellIn) };
 }
 
 /** A start that was never closed until long after (a re-run weeks later) is not a duration. */
@@ -178,15 +189,5 @@ function learnLegs(model: SourceModel, { facts }: StageFacts): void {
     if (!(sec >= 0) || !(fact.elapsed_sec >= 0)) continue;
     const key = contextKey(fact.title, stageKey({ name: fact.stage, occurrence: fact.occurrence }));
     pushRow(touch(model.legs, key, LIMITS.legs, () => createRing(LEG.width, LIMITS.legSamples)), [sec, fact.elapsed_sec, legTag(fact.race_id)]);
-  }
-}
-
-/** Remembers which cluster model is in which stage; forecasts by cluster begin with the first one. */
-function learnSwap({ versions }: SourceModel, swap: ModelSwap): void {
-  versions[swap.stage] = swap.version;
-  if (swap.stage === 'canary') versions.canaryShare = swap.share;
-  if (swap.stage === 'active') {
-    if (versions.canary === swap.version) [versions.canary, versions.canaryShare] = [null, 0];
-    if (versions.shadow === swap.version) versions.shadow = null;
   }
 }

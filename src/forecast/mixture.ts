@@ -37,7 +37,7 @@ const NEIGHBOUR_RACES = 400;
 const TITLE_LIKENESS = 1;
 
 /** Contexts by number; from SLOT_BASE on three per slot. */
-const CONTEXT = { source: 0, longSource: 1, longTitle: 2, mask: 3, title: 4, passed: 5, common: 6, neighbours: 7, regression: 8, ratioTitle: 9, ratioSource: 12, pair: 15, chain: 25, slot: 28 } as const;
+const CONTEXT = { source: 0, longSource: 1, longTitle: 2, mask: 3, title: 4, passed: 5, common: 6, neighbours: 7, regression: 8, ratioTitle: 9, ratioSource: 12, pair: 15, chain: 25, cluster: 28, clusterOfKnown: 29, slot: 30 } as const;
 const PER_SLOT = 3;
 const CONTEXTS = CONTEXT.slot + PER_SLOT * SLOTS;
 const PER_CONTEXT = BUCKETS * MEMORIES.length;
@@ -46,10 +46,11 @@ const PRIOR = Float64Array.from({ length: CONTEXTS }, (_, id) => {
   if (id === CONTEXT.source || id === CONTEXT.longSource) return Math.exp(-3);
   if (id >= CONTEXT.ratioSource && id < CONTEXT.pair) return Math.exp(-2);
   if (id === CONTEXT.mask || id === CONTEXT.regression || id === CONTEXT.longTitle) return Math.exp(-1);
+  if (id === CONTEXT.clusterOfKnown) return Math.exp(-2);
   return id >= CONTEXT.slot && (id - CONTEXT.slot) % PER_SLOT > 0 ? Math.exp(-2) : 1;
 });
 
-const SALT = { title: 1, passed: 2, mask: 3, source: 4, alone: 5, sibling: 6, ratioTitle: 7, ratioSource: 8, common: 9, pair: 10, chain: 11, regression: 12 } as const;
+const SALT = { title: 1, passed: 2, mask: 3, source: 4, alone: 5, sibling: 6, ratioTitle: 7, ratioSource: 8, common: 9, pair: 10, chain: 11, regression: 12, cluster: 13 } as const;
 const ABSENT = 0x5bd1e995;
 
 const RECENCY = recencyOf(MEMORIES, CELL_SAMPLES);
@@ -100,6 +101,10 @@ export type Subject = {
   readonly startedAtMs: number;
   /** In any order; a null value is none. */
   readonly metadata: readonly { readonly key: string; readonly value: string | null }[];
+  /** Where its cluster's samples lie, by the version in force; 0 or absent = it is in none. */
+  readonly cluster?: number;
+  /** The same by versions on trial: taught, and heard only where asked for. */
+  readonly trialClusters?: readonly number[];
 };
 
 // One forecast at a time: everything below is filled by `gather` and read before the next one.
@@ -118,6 +123,7 @@ const gathered = {
   last: 0,
   titleSize: 0,
   maskSize: 0,
+  clusterSize: 0,
   numbers: new Float64Array(REGRESSED_NUMBERS),
   expected: 0,
 };
@@ -127,15 +133,19 @@ const expertWeights = new Float64Array(CONTEXTS * MEMORIES.length);
 const densities = new Float64Array(CONTEXTS * MEMORIES.length);
 const ofWidth = new Float64Array(KERNEL_WIDTHS.length);
 
-/** A forecast, and how many runs of the same title, and of the same masked title, are behind it (at most 20). */
-export type Blend = { readonly distribution: Distribution; readonly titleRuns: number; readonly kindRuns: number };
+/**
+ * A forecast, and how many runs of the same title, of the same masked title and of its cluster are behind it (at most 20).
+ * `byCluster`: its title is unknown, and of all contexts its cluster weighs most.
+ */
+export type Blend = { readonly distribution: Distribution; readonly titleRuns: number; readonly kindRuns: number; readonly clusterRuns: number; readonly byCluster: boolean };
 
 /** What like races say of the total. null = nothing is known of the source. Cost: 19 µs with 6 metadata keys, 40 with 20. */
 export function blend(mixture: Mixture, subject: Subject): Blend | null {
   if (mixture.taught === 0) return null;
   gather(mixture, subject);
   if (gathered.experts === 0) return null;
-  return { distribution: blended(mixture, weigh(mixture)), titleRuns: gathered.titleSize, kindRuns: gathered.maskSize };
+  const total = weigh(mixture);
+  return { distribution: blended(mixture, total), titleRuns: gathered.titleSize, kindRuns: gathered.maskSize, clusterRuns: gathered.clusterSize, byCluster: isByCluster() };
 }
 
 function blended({ kernel }: Mixture, total: number): Distribution {
@@ -148,6 +158,18 @@ function blended({ kernel }: Mixture, total: number): Distribution {
     for (let i = 0; i < n; i++) sampleWeights[at + i] = a * table[i]! + b * table[n + i]! + c * table[2 * n + i]!;
   }
   return blendLogs(samples, sampleWeights, used, kernel);
+}
+
+function isByCluster(): boolean {
+  const { experts, ids } = gathered;
+  const weightOf = (e: number): number => expertWeights[3 * e]! + expertWeights[3 * e + 1]! + expertWeights[3 * e + 2]!;
+  let cluster = 0;
+  let most = 0;
+  for (let e = 0; e < experts; e++) {
+    if (ids[e] === CONTEXT.cluster) cluster = weightOf(e);
+    most = Math.max(most, weightOf(e));
+  }
+  return cluster > 0 && cluster === most;
 }
 
 function tableOf(id: number, n: number): Float64Array {
@@ -171,10 +193,23 @@ export function learnMixture(mixture: Mixture, subject: Subject, sec: number, ha
   }
   teachRegression(mixture, subject, log);
   teachCells(mixture, log, hasPassed);
+  teachClusters(mixture, subject, log);
   for (let i = 0; i < traits.list.length; i++) noteNumber(traits.list[i]!, reading.numbers[i]!);
   remember(mixture.recent, log, gathered.title, reading, mixture.taught);
   mixture.taught += 1;
   if (isTimeToChoose(mixture.taught)) mixture.choice = chooseKeys(mixture.recent, traits);
+}
+
+function teachClusters({ cells, taught }: Mixture, { cluster = 0, trialClusters = [] }: Subject, log: number): void {
+  if (cluster !== 0) pushSample(cells, combine(cluster, SALT.cluster), log, taught);
+  for (const trial of trialClusters) if (trial !== 0 && trial !== cluster) pushSample(cells, combine(trial, SALT.cluster), log, taught);
+}
+
+/** Gives a cluster its first samples, seconds, oldest first; nothing where it has some already. */
+export function seedCluster({ cells, taught }: Mixture, cluster: number, samplesSec: readonly number[]): void {
+  const key = combine(cluster, SALT.cluster);
+  if (findCell(cells, key) >= 0) return;
+  for (const sec of samplesSec) if (sec > 0) pushSample(cells, key, Math.log(Math.max(sec, 1e-3)), taught);
 }
 
 /**
@@ -191,7 +226,7 @@ function isTimeToChoose(taught: number): boolean {
   return taught >= 512 ? taught % 512 === 0 : taught >= 8 && (taught & (taught - 1)) === 0;
 }
 
-function gather(mixture: Mixture, { title, startedAtMs, metadata }: Subject): void {
+function gather(mixture: Mixture, { title, startedAtMs, metadata, cluster = 0 }: Subject): void {
   const { cells, choice, traits, long } = mixture;
   clearReading(reading);
   for (const { key, value } of metadata) if (value !== null) readTrait(traits, key, value, reading);
@@ -210,6 +245,7 @@ function gather(mixture: Mixture, { title, startedAtMs, metadata }: Subject): vo
   const titleFrom = g.used;
   g.titleSize = addCellOf(cells, CONTEXT.title, combine(g.title, SALT.title), 0);
   readCentre(g.titleSize > 0 ? titleFrom : 0, g.titleSize > 0 ? g.titleSize : g.experts > 0 ? g.sizes[0]! : 0);
+  g.clusterSize = cluster === 0 ? 0 : addCellOf(cells, maskSize === 0 ? CONTEXT.cluster : CONTEXT.clusterOfKnown, combine(cluster, SALT.cluster), 0);
   // Until then both hold the same.
   if (g.titleSize === CELL_SAMPLES) addCellOf(long, CONTEXT.longTitle, combine(g.title, SALT.title), 0);
   addCellOf(cells, CONTEXT.passed, combine(g.title, SALT.passed), 0);

@@ -1,6 +1,7 @@
 import { assert } from '../errors.ts';
 import { createCalibration, restoreCalibration, storeCalibration, type Calibration } from './calibrate.ts';
 import { LINK_NUMBERS, type Link } from './chains.ts';
+import { noClusterings, type Clusterings } from './clusterings.ts';
 import { createMixture, type Mixture } from './mixture.ts';
 import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
 import { CLAIM_NUMBERS, type Claims } from './producer-eta.ts';
@@ -56,7 +57,9 @@ export type SourceModel = {
   /** Races kept out as stale starts. */
   stale: number;
   /** Versions of the cluster model in each stage of a rollout; null = none. */
-  versions: { shadow: string | null; canary: string | null; active: string | null; canaryShare: number };
+  versions: Versions;
+  /** Those versions, ready for use: found again after a restore, no part of what is learned. */
+  clusterings: Clusterings;
   /** The newest 20 races that taught, oldest first: who learns from whom. */
   readonly finishes: Finish[];
   /** Which races those were that taught, so that they can be forgotten. */
@@ -80,10 +83,15 @@ export type SourceModel = {
   calibration: Calibration;
 };
 
+/** The version of a swap that takes a stage's version away and puts none in its place; as `previous`: there was none. */
+export const NO_VERSION = '';
+/** `previous`: what a rollback would bring back: taught on, and held against the active one; null = that one is confirmed. */
+export type Versions = { shadow: string | null; canary: string | null; active: string | null; previous: string | null; canaryShare: number };
+
 export function createSourceModel(source: string): SourceModel {
   return {
     source, taught: 0, stale: 0, finishes: [], races: createTaughtRaces(),
-    versions: { shadow: null, canary: null, active: null, canaryShare: 0 },
+    versions: { shadow: null, canary: null, active: null, previous: null, canaryShare: 0 }, clusterings: noClusterings(),
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
     titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), curves: new Map(), claims: new Map(), calibration: createCalibration(),
   };
@@ -113,7 +121,7 @@ export function touch<V>(map: Map<string, V>, key: string, limit: number, create
   return value;
 }
 
-const FORMAT = 5;
+const FORMAT = 6;
 
 /**
  * A model as bytes: a header in JSON, the rows of every ring as 32-bit floats, the columns of the mixture; little
@@ -133,7 +141,7 @@ export function encodeModel(model: SourceModel): Uint8Array {
   };
   const header = new TextEncoder().encode(JSON.stringify({
     format: FORMAT, source: model.source, taught: model.taught, stale: model.stale, finishes: model.finishes.map(({ startedAtMs, completedAtMs }) => [startedAtMs, completedAtMs]), durations: model.durations.size,
-    versions: [model.versions.shadow, model.versions.canary, model.versions.active, model.versions.canaryShare],
+    versions: [model.versions.shadow, model.versions.canary, model.versions.active, model.versions.previous, model.versions.canaryShare],
     titles: Array.from(model.titles, ([title, t]) => [title, put(t.durations), t.order, t.linear.count, t.linear.error, t.history.count, t.history.error, t.suspects, t.suspectEndedAtMs]),
     states: Array.from(model.states, ([key, ring]) => [key, put(ring)]),
     legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
@@ -162,7 +170,7 @@ export function encodeModel(model: SourceModel): Uint8Array {
 
 type Header = {
   format: number; source: string; taught: number; stale: number; finishes: [number, number][]; durations: number;
-  versions: [string | null, string | null, string | null, number];
+  versions: [string | null, string | null, string | null, string | null, number];
   titles: [string, number, string[], number, number, number, number, number, number][];
   states: [string, number][]; legs: [string, number][];
   voices: string[];
@@ -190,8 +198,8 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   model.taught = header.taught;
   model.stale = header.stale;
   for (const [startedAtMs, completedAtMs] of header.finishes) model.finishes.push({ startedAtMs, completedAtMs });
-  const [shadow, canary, active, canaryShare] = header.versions;
-  model.versions = { shadow, canary, active, canaryShare };
+  const [shadow, canary, active, previous, canaryShare] = header.versions;
+  model.versions = { shadow, canary, active, previous, canaryShare };
   take(model.durations, header.durations);
   for (const [title, size, order, linearCount, linearError, historyCount, historyError, suspects, suspectEndedAtMs] of header.titles) {
     const known = createTitleModel();

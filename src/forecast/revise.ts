@@ -80,7 +80,7 @@ function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): 
 
 function certain(sec: number, race: RaceState): Forecast {
   return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, overdue: false, lossOfPublished: 0, lossOfShown: 0, milestones: () => [],
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null, overdue: false, lossOfPublished: 0, lossOfShown: 0, beside: () => [], milestones: () => [],
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
   };
 }
@@ -96,20 +96,25 @@ function reviseUnknown(race: RaceState, cause: Cause, options: ReviseOptions): R
 }
 
 function publish(
-  race: RaceState, forecast: Forecast | null, display: Display, milestones: Milestone[], reason: Reason, cause: Cause, { nowMs, modelVersion }: ReviseOptions,
+  race: RaceState, forecast: Forecast | null, display: Display, milestones: Milestone[], reason: Reason, cause: Cause, { nowMs, modelVersion: learned }: ReviseOptions,
 ): Revision {
+  const modelVersion = modelName(learned, forecast?.clusterVersion ?? null);
   const revision = race.revision + 1;
   const basis: Basis = forecast?.basis ?? 'none';
   const published = forecast === null ? null : publishedOf(forecast, reason, cause.eventAtMs, nowMs, modelVersion);
   const previousEtaSec = race.published?.eta_sec ?? race.previous_eta_sec;
   const progress = predictProgress(race, { etaSec: forecast?.etaSec ?? null, nowMs });
   // The end is the truth, not a forecast to hold against it.
-  const checkpoint: Checkpoint | null = published === null || isFinished(race.state) ? null : {
-    revision, issued_at: nowMs, elapsed_sec: race.started_at === null ? 0 : Math.max(0, (cause.eventAtMs - race.started_at) / 1000),
-    eta_sec: published.eta_sec, p10_sec: published.p10_sec, p50_sec: published.p50_sec, p90_sec: published.p90_sec,
-    confidence: published.confidence, basis, reason, model_version: modelVersion, role: 'served',
-  };
-  const checkpoints = checkpoint === null ? race.checkpoints : withCheckpoint(race.checkpoints, checkpoint);
+  const elapsedSec = race.started_at === null ? 0 : Math.max(0, (cause.eventAtMs - race.started_at) / 1000);
+  const checkpointOf = (made: Forecast, role: Checkpoint['role'], version: string): Checkpoint => ({
+    revision, issued_at: nowMs, elapsed_sec: elapsedSec, eta_sec: made.etaSec, p10_sec: made.p10Sec, p50_sec: made.p50Sec, p90_sec: made.p90Sec,
+    confidence: made.confidence, basis: made.basis, reason, model_version: version, role,
+  });
+  let { checkpoints } = race;
+  if (forecast !== null && !isFinished(race.state)) {
+    checkpoints = withCheckpoint(checkpoints, checkpointOf(forecast, 'served', modelVersion));
+    if (race.published === null) for (const { role, forecast: other } of forecast.beside()) checkpoints = withCheckpoint(checkpoints, checkpointOf(other, role, modelName(learned, other.clusterVersion)));
+  }
   const shown = forecast === null ? null : { revision, issued_at: nowMs, confidence: forecast.confidence, eta_sec: forecast.etaSec, basis, reason };
   const next: RaceState = {
     ...race, revision, published, previous_eta_sec: previousEtaSec, display,
@@ -119,6 +124,16 @@ function publish(
   };
   return { race: next, eta: etaUpdateOf(next, forecast, progress, milestones, { reason, basis, nowMs, eventAtMs: cause.eventAtMs, modelVersion }) };
 }
+
+/** The learner's position, and the clusters that were in force: `3@1201/m1k2`. */
+function modelName(learned: string, clusterVersion: string | null): string {
+  if (clusterVersion === null) return learned;
+  // Most are made at the same position: races share the text.
+  if (lastName.learned !== learned || lastName.clusterVersion !== clusterVersion) Object.assign(lastName, { learned, clusterVersion, name: `${learned}/${clusterVersion}` });
+  return lastName.name;
+}
+
+const lastName = { learned: '', clusterVersion: '', name: '' };
 
 function publishedOf(forecast: Forecast, reason: Reason, eventAtMs: number, nowMs: number, modelVersion: string): Published {
   return {

@@ -3,7 +3,9 @@ import type { Codec } from '../ports/codec.ts';
 import type { HistoryStore } from '../ports/history-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RecordLog } from '../ports/record-log.ts';
+import type { ClusterModels } from '../runtime/cluster-models.ts';
 import type { DoctorReport } from '../runtime/doctor.ts';
+import type { RunningRebuild } from '../runtime/rebuilder.ts';
 import type { Appender } from './appender.ts';
 import type { FirstEtas } from './first-eta.ts';
 import type { PendingWrites } from './pending.ts';
@@ -54,12 +56,19 @@ export type GatewayDeps = {
   readonly dataDir?: string | null;
   /** Looks at the engines of this instance; absent = it cannot. */
   readonly examine?: () => Promise<DoctorReport>;
+  /** Clusters of every source; absent = it reads them itself. */
+  readonly clusterModels?: ClusterModels;
+  /** Rebuilds that run in this process. */
+  readonly runningRebuilds?: () => readonly RunningRebuild[];
+  /** null = the source with most races. */
+  readonly pilotSource?: string | null;
   readonly hooks?: GatewayHooks;
   readonly options?: GatewayOptions;
 };
 
 /** What the routes share. */
-export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'clock' | 'logger' | 'ready' | 'metricsText' | 'examine'> & {
+export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'clock' | 'logger' | 'ready' | 'metricsText' | 'examine' | 'runningRebuilds' | 'pilotSource'> & {
+  readonly clusterModels: ClusterModels;
   readonly view: RaceLiveView;
   readonly pending: PendingWrites;
   readonly updates: Appender;

@@ -18,6 +18,7 @@ import { createFanout } from './fanout.ts';
 import { failure } from './failures.ts';
 import { firstEtas } from './first-eta.ts';
 import { requireKnownHost } from './known-host.ts';
+import { readClusterModels } from '../runtime/cluster-models.ts';
 import { startGrpc, type GrpcServer } from './grpc/grpc-server.ts';
 import { knownRoutes } from './known-routes.ts';
 import { openApiInfo } from './openapi.ts';
@@ -31,6 +32,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { historicRoutes } from './routes/historic.ts';
 import { liveRoutes } from './routes/live.ts';
 import { raceRoutes } from './routes/races.ts';
+import { rebuildRoutes } from './routes/rebuilds.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sqlRoutes } from './routes/sql.ts';
 import { updateRoutes } from './routes/updates.ts';
@@ -89,7 +91,10 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     view.sweep();
     pending.sweep();
   }, SWEEP_MS);
+  const clusterModels = deps.clusterModels ?? readClusterModels({ log, codec, logger });
   const context: GatewayContext = {
+    clusterModels, pilotSource: deps.pilotSource ?? null,
+    ...(deps.runningRebuilds === undefined ? {} : { runningRebuilds: deps.runningRebuilds }),
     log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, view, pending, updates, firstEtas: waiting, partitions,
     dataDir: deps.dataDir ?? null, readOnly,
     ...(deps.examine === undefined ? {} : { examine: deps.examine }),
@@ -166,7 +171,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, adminRoutes, serviceRoutes]) {
+  for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
     await app.register(async (scope) => routes(scope as App, context));
   }
   boardRoutes(app, { pagePolicy: PAGE_POLICY });
@@ -203,6 +208,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     clearTimeout(limit);
     await updates.drain();
     await view.close();
+    if (deps.clusterModels === undefined) await clusterModels.close();
   };
   return { app, listenGrpc, close: () => closing ??= closeAll() };
 }

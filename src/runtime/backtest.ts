@@ -2,6 +2,8 @@ import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { NewRecord } from '../ports/record-log.ts';
 import type { RaceUpdate } from '../race/update.ts';
+import type { HistoryRecord } from '../forecast/history-record.ts';
+import type { BacktestClusters } from './backtest-clusters.ts';
 import { createLearnedPartition, foldHistory, type LearnedPartition } from './learned-partition.ts';
 import { PartitionGraph } from './partition-graph.ts';
 import { giveUpRecord } from './give-up-record.ts';
@@ -19,6 +21,8 @@ export type BacktestOptions = {
   readonly learned?: LearnedPartition;
   /** false = every forecast is published, and displayed as it is (default: true). */
   readonly hold?: boolean | undefined;
+  /** Clusters that are rebuilt on the way (default: none). */
+  readonly clusters?: BacktestClusters | undefined;
   readonly onRevision: (eta: EtaUpdate) => void;
   /** Called now and then with the number of updates done; the run goes on when what it returns has resolved. */
   readonly onProgress?: (done: number) => Promise<unknown> | undefined;
@@ -30,7 +34,7 @@ export type BacktestTotals = { readonly updates: number; readonly revisions: num
  * The whole graph in event time, single-threaded: one partition, its clock jumping from update to wake-up, the learner
  * reading each record of race-history the moment it is written. A forecast can rest only on what came before it.
  */
-export async function runBacktest({ updates, codec, finishedTtlMs, learned = createLearnedPartition(), hold, onRevision, onProgress }: BacktestOptions): Promise<BacktestTotals> {
+export async function runBacktest({ updates, codec, finishedTtlMs, learned = createLearnedPartition(), hold, clusters, onRevision, onProgress }: BacktestOptions): Promise<BacktestTotals> {
   const store = new PartitionStore(initialPosition(0));
   let nowMs = 0;
   let done = 0;
@@ -41,14 +45,19 @@ export async function runBacktest({ updates, codec, finishedTtlMs, learned = cre
     clock: { nowMs: () => nowMs },
     models: { modelOf: (source) => learned.models.get(source), versionOf: () => `0@${learned.offset}` },
   });
+  function fold(record: HistoryRecord): void {
+    foldHistory(learned, record, clusters?.find);
+    learned.offset += 1;
+  }
   function takeOutputs(): void {
     const { etas, history, giveUps } = graph.takeOutputs();
     for (const { eta } of etas) onRevision(eta);
     revisions += etas.length;
     for (const record of history) {
-      foldHistory(learned, record);
-      learned.offset += 1;
+      fold(record);
+      clusters?.add(record);
     }
+    for (const swap of clusters?.due(nowMs, (source) => learned.models.get(source)) ?? []) fold(swap);
     store.takeChanges();
     for (const giveUp of giveUps) accept(giveUpRecord(codec, giveUp));
   }

@@ -1,3 +1,4 @@
+import type { FindModel } from '../forecast/clusterings.ts';
 import { originOf, sourceOf, type HistoryRecord } from '../forecast/history-record.ts';
 import { learn } from '../forecast/learn.ts';
 import { createSourceModel, type SourceModel } from '../forecast/model.ts';
@@ -21,7 +22,7 @@ export function createLearnedPartition(): LearnedPartition {
  * Folds one record of race-history. Deterministic: equal history in equal order gives byte-equal models.
  * @returns false when its origin was taken before (a repeat after a crash): it teaches nothing.
  */
-export function foldHistory(learned: LearnedPartition, record: HistoryRecord): boolean {
+export function foldHistory(learned: LearnedPartition, record: HistoryRecord, findModel?: FindModel): boolean {
   const origin = originOf(record);
   if (origin !== null) {
     if (!isNew(learned.gate, origin)) return false;
@@ -33,7 +34,7 @@ export function foldHistory(learned: LearnedPartition, record: HistoryRecord): b
     model = createSourceModel(source);
     learned.models.set(source, model);
   }
-  learn(model, record);
+  learn(model, record, findModel);
   learned.changed.add(source);
   return true;
 }

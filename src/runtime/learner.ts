@@ -1,11 +1,14 @@
 import { messageOf } from '../errors.ts';
-import type { HistoryRecord } from '../forecast/history-record.ts';
+import type { HistoryRecord, ModelSwap } from '../forecast/history-record.ts';
+import { NO_VERSION } from '../forecast/model.ts';
+import { attachClusterings } from '../forecast/swap.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { ModelStore } from '../ports/model-store.ts';
 import type { LogRecord, PartitionReader, RecordLog } from '../ports/record-log.ts';
 import { partitionOf } from '../race/partition.ts';
+import { readClusterModels, type ClusterModels } from './cluster-models.ts';
 import { foldHistory, type LearnedPartition } from './learned-partition.ts';
 import { readSnapshots, SnapshotWriter } from './model-snapshots.ts';
 import { every, systemTimers, type Timers } from './timers.ts';
@@ -18,6 +21,8 @@ export type LearnerOptions = {
   readonly codec: Codec;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Shared with other roles of this process; default: its own. */
+  readonly clusterModels?: ClusterModels;
   readonly timers?: Timers;
 };
 
@@ -38,27 +43,49 @@ export type Learner = ModelStore & {
  * The global store `models`: every instance folds all of race-history. Restored from model-snapshots, then from
  * race-history after the offset they stand for.
  */
-export async function runLearner({ log, codec, clock, logger, timers = systemTimers }: LearnerOptions): Promise<Learner> {
+export async function runLearner({ log, codec, clock, logger, clusterModels: shared, timers = systemTimers }: LearnerOptions): Promise<Learner> {
+  const clusterModels = shared ?? readClusterModels({ log, codec, logger });
+  await clusterModels.caughtUp;
   const count = await log.partitionCount('race-history');
   const restored = await readSnapshots({ log, codec, logger, count });
   const partitions = restored.map(({ learned }) => learned);
+  for (const { models } of partitions) for (const model of models.values()) attachClusterings(model, clusterModels.find);
   const writers = restored.map((from, partition) => new SnapshotWriter({ log, codec, clock, partition, restored: from }));
   const owned = new Map<number, number>();
   /** The newest name of each partition's position: forecasts keep it, and most are made at the same one. */
   const versions = partitions.map((learned, partition) => ({ offset: learned.offset, name: versionName(partition, learned.offset) }));
   let closed = false;
 
-  function fold(record: LogRecord): void {
+  /**
+   * A model is published before the swap to it, but in another topic: where it has not been read yet, the fold waits, so
+   * that it takes effect at the same offset everywhere.
+   */
+  async function awaitModel({ source, version }: ModelSwap): Promise<void> {
+    if (version === NO_VERSION || clusterModels.has(source, version)) return;
+    await clusterModels.refresh();
+    if (!clusterModels.has(source, version)) logger.error({ source, version }, 'A swap names a cluster model that is not there: races are forecast without it');
+  }
+
+  /** What is to be awaited before the next record; null = nothing. */
+  function fold(record: LogRecord): Promise<void> | null {
     const learned = partitions[record.partition];
-    if (learned === undefined || record.value === null) return;
-    const result = codec.decode('race-history', record.value);
-    if ('error' in result) {
-      // Every instance skips it alike; the historian sends it to dead-letters.
-      logger.error({ partition: record.partition, offset: record.offset, ...result.error }, 'Cannot learn from a record of race-history');
-    } else {
-      foldHistory(learned, result.decoded as HistoryRecord);
-    }
-    learned.offset = record.offset + 1;
+    if (learned === undefined) return null;
+    const history = record.value === null ? null : decode(record, record.value);
+    const finish = (): void => {
+      if (history !== null) foldHistory(learned, history, clusterModels.find);
+      learned.offset = record.offset + 1;
+    };
+    if (history?.kind === 'ModelSwap') return awaitModel(history.value).then(finish);
+    finish();
+    return null;
+  }
+
+  function decode({ partition, offset }: LogRecord, value: Buffer): HistoryRecord | null {
+    const result = codec.decode('race-history', value);
+    if (!('error' in result)) return result.decoded as HistoryRecord;
+    // Every instance skips it alike; the historian sends it to dead-letters.
+    logger.error({ partition, offset, ...result.error }, 'Cannot learn from a record of race-history');
+    return null;
   }
 
   const reader: PartitionReader = log.readPartitions({
@@ -69,7 +96,8 @@ export async function runLearner({ log, codec, clock, logger, timers = systemTim
       await codec.prepare('race-history', records.map((record) => record.value));
       const turn = beginTurn(timers);
       for (const record of records) {
-        fold(record);
+        const waits = fold(record);
+        if (waits !== null) await waits;
         if (turn.isOver()) await turn.next();
       }
     },
@@ -115,6 +143,7 @@ export async function runLearner({ log, codec, clock, logger, timers = systemTim
       closed = true;
       stopWriting();
       await reader.close();
+      if (shared === undefined) await clusterModels.close();
       await writeSnapshots().catch((error: unknown) => logger.warn({ error: messageOf(error) }, 'The last model snapshots could not be written'));
     },
   };

@@ -2,9 +2,11 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { rejectionCodes } from '../errors.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import type { PartitionState } from '../race/state.ts';
+import { jobStages } from '../rebuilds/job-stages.ts';
 import { createAccuracyGauges } from './accuracy-gauges.ts';
 import type { HistorianHooks } from './historian-partition.ts';
 import type { PipelineHooks } from './hooks.ts';
+import type { RebuilderHooks } from './rebuilder.ts';
 import { createLiveGauges, type LiveSources } from './live-gauges.ts';
 
 // 25 ms, 200 ms and 500 ms are bounds because deploy/prometheus promises them: a service level is only as exact as its bucket.
@@ -19,6 +21,7 @@ export type Metrics = {
   readonly pipelineHooks: PipelineHooks;
   onInsert(table: string, rows: number, elapsedMs: number): void;
   readonly historianHooks: Required<HistorianHooks>;
+  readonly rebuilderHooks: RebuilderHooks;
   readonly gatewayHooks: {
     onRequest(method: string, route: string, status: number, elapsedMs: number): void;
     onSocketOpen(): void;
@@ -117,6 +120,7 @@ export function createMetrics(maxSourceLabels: number): Metrics {
       onRepeated: () => repeats.inc(),
       onUndecodable: () => undecodable.inc(),
     },
+    rebuilderHooks: createRebuildMetrics(registry),
     gatewayHooks: {
       onRequest: (method, route, status, elapsedMs) => requests.observe({ method, route, status: String(status) }, elapsedMs / 1_000),
       onSocketOpen: () => sockets.inc(),
@@ -124,6 +128,26 @@ export function createMetrics(maxSourceLabels: number): Metrics {
       onSlowClose: () => slowCloses.inc(),
     },
     observe: createLiveGauges(registry),
+  };
+}
+
+const REBUILD_SEC = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 300];
+
+function createRebuildMetrics(registry: Registry): RebuilderHooks {
+  const registers = [registry];
+  const stages = new Histogram({ name: 'raceline_rebuild_stage_duration_seconds', help: 'Stages of rebuilds of clusters, from reading the races to validation', labelNames: ['stage'] as const, buckets: REBUILD_SEC, registers });
+  const rebuilds = new Counter({ name: 'raceline_rebuilds_total', help: 'Rebuilds that ended, by what became of them and by what asked for them', labelNames: ['status', 'trigger'] as const, registers });
+  const durations = new Histogram({ name: 'raceline_rebuild_duration_seconds', help: 'Rebuilds from request to report', buckets: REBUILD_SEC, registers });
+  const swaps = new Counter({ name: 'raceline_model_swaps_total', help: 'Decisions of rollouts, by the stage they are about and their kind', labelNames: ['stage', 'kind'] as const, registers });
+  for (const stage of jobStages) stages.zero({ stage });
+  for (const status of ['accepted', 'refused', 'failed', 'skipped'] as const) rebuilds.inc({ status, trigger: 'manual' }, 0);
+  return {
+    onStage: (stage, elapsedMs) => stages.observe({ stage }, elapsedMs / 1_000),
+    onRebuilt(status, trigger, elapsedMs) {
+      rebuilds.inc({ status, trigger });
+      durations.observe(elapsedMs / 1_000);
+    },
+    onSwap: (stage, kind) => swaps.inc({ stage, kind }),
   };
 }
 

@@ -8,12 +8,12 @@ const root = resolve(import.meta.dirname, '../..');
 
 /** Longest prefix wins. */
 const parts = [
-  'topology', 'schemas', 'workers', 'src/race', 'src/forecast', 'src/cluster', 'src/journey', 'src/poll', 'src/history', 'src/operators', 'src/ports', 'src/runtime',
+  'topology', 'schemas', 'workers', 'src/race', 'src/forecast', 'src/cluster', 'src/journey', 'src/poll', 'src/history', 'src/rebuilds', 'src/operators', 'src/ports', 'src/runtime',
   'src/gateway', 'src/bridge', 'src/board', 'src/cli', 'src/errors.ts', 'src/config.ts', 'src/main.ts',
   ...readdirSync(join(root, 'src/adapters')).map((name) => `src/adapters/${name}`),
 ];
 
-const core = ['src/race', 'src/forecast', 'src/cluster', 'src/journey', 'src/poll', 'src/history'];
+const core = ['src/race', 'src/forecast', 'src/cluster', 'src/journey', 'src/poll', 'src/history', 'src/rebuilds'];
 
 type Rule = { readonly own: readonly string[]; readonly packages: RegExp | 'any' };
 
@@ -26,6 +26,7 @@ const rules: Record<string, Rule> = {
   'src/race': { own: ['src/errors.ts'], packages: /^$/ },
   'src/forecast': { own: ['src/errors.ts', 'src/race', 'src/cluster'], packages: /^$/ },
   'src/history': { own: ['src/errors.ts', 'src/race', 'src/forecast'], packages: /^$/ },
+  'src/rebuilds': { own: ['src/errors.ts', 'src/race', 'src/forecast', 'src/cluster'], packages: /^$/ },
   'src/cluster': { own: ['src/errors.ts', 'src/race'], packages: /^fastest-levenshtein$/ },
   'src/journey': { own: ['src/errors.ts', 'src/race'], packages: /^$/ },
   'src/poll': { own: ['src/errors.ts', 'src/race'], packages: /^$/ },

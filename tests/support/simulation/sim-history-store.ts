@@ -4,7 +4,8 @@ import type { HistoryStore, HistoryTable } from '../../../src/ports/history-stor
 import type { Cluster } from './cluster.ts';
 import type { Process } from './world.ts';
 
-type Tables = { races: RaceRow[]; stages: StageRow[]; eta_revisions: EtaRevisionRow[]; forecast_errors: ForecastErrorRow[]; audit: AuditRow[] };
+type Tables = { races: RaceRow[]; stages: StageRow[]; eta_revisions: EtaRevisionRow[]; forecast_errors: ForecastErrorRow[]; audit: AuditRow[]; rebuilds: Placed[]; model_swaps: Placed[] };
+type Placed = { topic: string; partition: number; offset: number };
 
 type StoredOrigin = Pick<RaceRow, 'topic' | 'partition' | 'offset' | 'origin_partition' | 'origin_epoch' | 'origin_offset' | 'origin_index'>;
 
@@ -12,7 +13,7 @@ type StoredOrigin = Pick<RaceRow, 'topic' | 'partition' | 'offset' | 'origin_par
 export type SimDatabase = { readonly counted: Map<string, number>; readonly forgottenOrigins: StoredOrigin[]; readonly tables: Tables; readonly tokens: Set<string>; readonly forgotten: { readonly raceId: string; readonly atMs: number }[] };
 
 export function createDatabase(): SimDatabase {
-  return { counted: new Map(), forgottenOrigins: [], tables: { races: [], stages: [], eta_revisions: [], forecast_errors: [], audit: [] }, tokens: new Set(), forgotten: [] };
+  return { counted: new Map(), forgottenOrigins: [], tables: { races: [], stages: [], eta_revisions: [], forecast_errors: [], audit: [], rebuilds: [], model_swaps: [] }, tokens: new Set(), forgotten: [] };
 }
 
 type Parameters = { topic: string; partition: number; first: number; ids: string[]; offsets: number[]; times: number[]; since: string };

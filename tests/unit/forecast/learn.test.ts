@@ -89,9 +89,9 @@ describe('learn()', () => {
     const swap = (stage: 'shadow' | 'canary' | 'active', version: string) => learn(model, { kind: 'ModelSwap', value: { source: 'ci/acme', version, stage, share: 10, previous: null, at: 0 } });
     swap('shadow', 'v1');
     swap('canary', 'v1');
-    expect(model.versions).toEqual({ shadow: 'v1', canary: 'v1', active: null, canaryShare: 10 });
+    expect(model.versions).toEqual({ shadow: null, canary: 'v1', active: null, previous: null, canaryShare: 10 });
     swap('active', 'v1');
-    expect(model.versions).toEqual({ shadow: null, canary: null, active: 'v1', canaryShare: 0 });
+    expect(model.versions).toEqual({ shadow: null, canary: null, active: 'v1', previous: null, canaryShare: 0 });
   });
 });
 
