@@ -18,3 +18,17 @@ export const openApiInfo = {
     { name: 'service', description: 'Health, readiness and metrics' },
   ],
 };
+
+/** Where a body may be left out: @fastify/swagger says of every one that it is required. */
+const optionalBodies = ['/rebuild/trigger', '/rollout/enable_all'];
+
+type Paths = { readonly paths?: Readonly<Record<string, unknown>> };
+
+/** The document with those bodies as they are, in place. */
+export function withOptionalBodies<Document extends Paths>(document: Document): Document {
+  for (const path of optionalBodies) {
+    const item = document.paths?.[path] as { readonly post?: { readonly requestBody?: { required?: boolean } } } | undefined;
+    if (item?.post?.requestBody !== undefined) item.post.requestBody.required = false;
+  }
+  return document;
+}

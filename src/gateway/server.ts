@@ -21,7 +21,7 @@ import { requireKnownHost } from './known-host.ts';
 import { readClusterModels } from '../runtime/cluster-models.ts';
 import { startGrpc, type GrpcServer } from './grpc/grpc-server.ts';
 import { knownRoutes } from './known-routes.ts';
-import { openApiInfo } from './openapi.ts';
+import { openApiInfo, withOptionalBodies } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
 import { accuracyRoutes } from './routes/accuracy.ts';
 import { adapterRoutes } from './routes/adapters.ts';
@@ -168,7 +168,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     for (const [name, value] of secure) reply.raw.setHeader(name, value);
     done();
   });
-  await app.register(fastifySwagger, { openapi: openApiInfo });
+  await app.register(fastifySwagger, { openapi: openApiInfo, transformObject: (built) => ('openapiObject' in built ? withOptionalBodies(built.openapiObject) : built.swaggerObject) });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
   for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {

@@ -83,7 +83,7 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
 
   app.post('/rebuild/trigger', {
     config: { scope: 'admin' },
-    schema: { tags: compatible, summary: 'Ask for a rebuild of the clusters', body: Type.Optional(Type.Union([TriggerPost, Type.Null()])), response: { 200: Any, ...failures } },
+    schema: { tags: compatible, summary: 'Ask for a rebuild of the clusters', body: Type.Union([TriggerPost, Type.Null()]), response: { 200: Any, ...failures } },
   }, async (request) => {
     requireHistory();
     const source = sourceIn(request.body);
@@ -96,7 +96,7 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
     schema: { tags: ['v1'], summary: 'Ask for a rebuild of the clusters of a source, or of all', body: TriggerPost, response: { 202: Accepted, ...failures } },
   }, async (request, reply) => {
     requireHistory();
-    const source = sourceIn(request.body);
+    const source = sourceIn(objectBody(request.body));
     const running = source === null ? null : await runningOf(source);
     if (running !== null) throw failure('conflict', `A rebuild of ${source} runs already`, { id: running, status: 'running' });
     void reply.code(202);
@@ -169,7 +169,7 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
 
   app.post('/rollout/enable_all', {
     config: { scope: 'admin' },
-    schema: { tags: compatible, summary: 'Rebuild every source from now on', body: Type.Optional(Type.Union([EnablePost, Type.Null()])), response: { 200: Any, ...failures } },
+    schema: { tags: compatible, summary: 'Rebuild every source from now on', body: Type.Union([EnablePost, Type.Null()]), response: { 200: Any, ...failures } },
   }, async (request) => {
     requireHistory();
     const mode = modeIn(request.body);
@@ -220,9 +220,10 @@ function requiredSource(body: unknown): string {
   return source;
 }
 
+/** null = it is not there. */
 function numberIn(body: unknown, name: string, most: number): number | null {
   const value = fieldsOf(body)[name];
-  if (value === undefined || value === null) return null;
+  if (value === undefined) return null;
   if (typeof value !== 'number' || !(value >= 0 && value <= most)) throw failure('invalid_request', `${name} must be a number in 0..${most}`);
   return value;
 }
