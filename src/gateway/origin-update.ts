@@ -51,7 +51,7 @@ export function readOriginUpdate(body: Readonly<Record<string, unknown>>, contex
     copy('eta_sec', 'eta_sec');
     if (raw['eta_sec'] !== undefined && countingDown.has(context.source)) raw['eta_kind'] = 'remaining';
   } else if (isBadNumber(body['eta_sec'])) {
-    return { rejection: reject('eta_out_of_range', `eta_sec must be in 0..${MAX_DURATION_SEC}, got ${String(body['eta_sec'])}`) };
+    return { rejection: reject('eta_out_of_range', `eta_sec must be in 0..${MAX_DURATION_SEC}, got ${shown(body['eta_sec'])}`) };
   }
 
   const restarts = known !== null && isFinished(known.state);

@@ -70,7 +70,7 @@ export function registryContract(name: string, open: () => Promise<OpenedRegistr
       const writer = createCodec({ registry, etaFormat: 'avro', topicPrefix });
       const reader = createCodec({ registry: other, etaFormat: 'avro', topicPrefix });
       await writer.register();
-      const value = { source: 'ci', request_id: 'q1', at: 1_760_000_000_000, trigger: 'manual', requested_by: null, detail: null };
+      const value = { source: 'ci', request_id: 'q1', at: 1_760_000_000_000, trigger: 'manual', requested_by: null, detail: null, action: 'rebuild', share: null };
       const bytes = writer.encode('rebuild-requests', value);
       await reader.prepare('rebuild-requests', [bytes]);
       expect(reader.decode('rebuild-requests', bytes)).toEqual({ decoded: { kind: 'RebuildRequest', value }, raw: false });

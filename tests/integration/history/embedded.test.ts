@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -75,7 +75,8 @@ describe('the embedded ClickHouse', () => {
     const directory = await mkdtemp(join(tmpdir(), 'raceline-upgraded-'));
     const copy = join(directory, 'schemas');
     await cp(schemas, copy, { recursive: true });
-    await rm(join(copy, '003_reused_ids.sql'));
+    // What came with it and after it.
+    for (const name of await readdir(copy)) if (name >= '003') await rm(join(copy, name));
     const old: Partial<RaceRow> = raceRow(finishedRace(1), { topic: 'race-history', partition: 0, offset: 1, appendedAtMs: Date.now() });
     delete old.first_offset;
     const open = (migrations: URL): Promise<HistoryStore> => openHistoryStore({ config: { ...config, database: 'upgraded' }, dataDir, historyTtlDays: 30, logger: silentLogger, migrations });
