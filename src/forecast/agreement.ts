@@ -43,7 +43,8 @@ export function repeatsPublished(model: SourceModel | undefined, race: RaceState
 function isShownStill({ display }: RaceState, published: Published, startedAtMs: number, ageSec: number): boolean {
   if (display.state === 'stable') return true;
   const awaySec = Math.abs((startedAtMs - display.finish_at!) / 1000 + published.eta_sec);
-  return display.state === 'correcting' && (awaySec <= AGREES * toleranceSec(published, ageSec) || awaySec > Math.max(leastToleranceSec(published, ageSec), MOST_OF_SPREAD * (published.p90_sec - published.p10_sec)));
+  // It stays correcting until the next revision: it may be there already.
+  return display.state === 'correcting' && (awaySec <= AGREES * leastToleranceSec(published, ageSec) || awaySec > Math.max(leastToleranceSec(published, ageSec), MOST_OF_SPREAD * (published.p90_sec - published.p10_sec)));
 }
 
 /** The total to which the last report leads; null = none says anything yet. */

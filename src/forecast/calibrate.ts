@@ -12,7 +12,7 @@ const LEVELS = [0.1, 0.5, 0.9];
  * P90 during life. What was said at submission and still stands belongs to races that end before it would be said anew,
  * and covers nearly all of them: over a whole life this makes up for a part of it.
  */
-const LIFE_LEVELS = [0.1, 0.5, 0.875];
+const LIFE_LEVELS = [0.1, 0.5, 0.845];
 const LEAST_LEVEL = 0.0005;
 /** Confidence is mapped between so many equally spaced knots. */
 const KNOTS = 11;
@@ -33,14 +33,15 @@ const LIFE_SHARE = 0.25;
 const LOOKS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 const SUBMISSION_GRACE_MS = 1000;
 
-/** What was in force earlier is remembered whenever a number has moved by so much; so many memories are kept. */
-const REMEMBERED_MOVE = 0.02;
-const MEMORIES = 16;
+/** What was in force earlier is remembered whenever a level or a knot has moved by so much; so many memories are kept. */
+const REMEMBERED_LEVEL = 0.01;
+const REMEMBERED_KNOT = 0.02;
+const MEMORIES = 24;
 
 /**
  * What a source's forecasts turned out to be worth: for each phase of a life the levels of the raw distribution that
  * 10, 50 and 90 % of the truths stayed below (quantiles followed online, as in Gibbs and Candes 2021), and how often a
- * raw confidence came true. Some 9 KB.
+ * raw confidence came true. Some 13 KB.
  */
 export type Calibration = {
   readonly numbers: Float32Array;
@@ -176,12 +177,13 @@ function moveKnot(numbers: Float32Array, at: number, k: number, share: number, e
 }
 
 /** The raw level at which the truth lay. */
-function levelOf(then: Float32Array, at: number, { elapsed_sec, p10_sec, p50_sec, p90_sec }: Checkpoint, sec: number): number {
+function levelOf(then: Float32Array, at: number, { p10_sec, p50_sec, p90_sec }: Checkpoint, sec: number): number {
   const [low, middle, high] = [then[at]!, then[at + 1]!, then[at + 2]!];
-  if (sec <= p10_sec) return low * between(elapsed_sec, p10_sec, sec);
+  // How far outside tells little of the level, and narrow forecasts would have it all at the edge.
+  if (sec < p10_sec) return low / 2;
   if (sec <= p50_sec) return low + (middle - low) * between(p10_sec, p50_sec, sec);
   if (sec <= p90_sec) return middle + (high - middle) * between(p50_sec, p90_sec, sec);
-  return 1 - (1 - high) * Math.min(1, Math.max(0, p90_sec - elapsed_sec) / (sec - elapsed_sec));
+  return 1 - (1 - high) / 2;
 }
 
 function between(from: number, to: number, x: number): number {
@@ -195,16 +197,21 @@ function order(numbers: Float32Array, at: number): void {
 }
 
 function rememberMoves({ numbers, since, past }: Calibration, nowMs: number): void {
-  const last = past.at(-1)!;
-  let most = 0;
-  for (let phase = 0; phase < PHASES; phase++) {
-    for (let i = 0; i < COUNT; i++) most = Math.max(most, Math.abs(numbers[phase * PER_PHASE + i]! - last[phase * PER_PHASE + i]!));
-  }
-  if (most < REMEMBERED_MOVE) return;
+  if (!hasMoved(numbers, past.at(-1)!)) return;
   past.push(numbers.slice());
   since.push(Math.max(since.at(-1)!, nowMs));
   if (past.length > MEMORIES) {
     past.shift();
     since.shift();
   }
+}
+
+function hasMoved(numbers: Float32Array, last: Float32Array): boolean {
+  for (let phase = 0; phase < PHASES; phase++) {
+    for (let i = 0; i < COUNT; i++) {
+      const at = phase * PER_PHASE + i;
+      if (Math.abs(numbers[at]! - last[at]!) > (i < LEVELS.length ? REMEMBERED_LEVEL : REMEMBERED_KNOT)) return true;
+    }
+  }
+  return false;
 }

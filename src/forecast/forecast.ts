@@ -51,11 +51,11 @@ export type Forecast = {
   /** What other versions in play would have said, made when asked for: once a race. */
   readonly beside: () => BesideForecast[];
   /**
-   * How good the finish that was published, and the one that is shown, still are: the probability that what remains is
-   * within 20 % of them, over the same for etaSec. 1 = as good, 0 = passed, out of the question, or there is none.
+   * What leaving the published finish, and the shown one, would lose: how much less probable it is that what remains is
+   * within 20 % of it than of etaSec. 0 = nothing; 1 = it has passed, or there is none.
    */
-  readonly publishedWorth: number;
-  readonly shownWorth: number;
+  readonly lossOfPublished: number;
+  readonly lossOfShown: number;
   /** Made when asked for: most forecasts are not published. */
   readonly milestones: () => Milestone[];
 };
@@ -87,8 +87,8 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
   const distribution = calibration === null ? looked : calibrated(calibration, phase, looked);
   // What is set right for many is not for one: the point stays where its own distribution has it.
   const { sec, mass } = point(looked, elapsedSec);
-  const near = Math.max(1e-9, massNear(looked, sec, elapsedSec));
-  const worthOf = (other: number | null): number => (other === null ? 0 : Math.min(1, massNear(looked, other, elapsedSec) / near));
+  const near = massNear(looked, sec, elapsedSec);
+  const lossOf = (otherSec: number): number => (otherSec <= elapsedSec ? 1 : Math.max(0, near - massNear(looked, otherSec, elapsedSec)));
   const mostSec = Math.max(MAX_FORECAST_SEC, elapsedSec);
   const quantileSec = (share: number): number => Math.min(quantile(distribution, share), mostSec);
   return {
@@ -98,8 +98,8 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
     beside: () => (model === undefined ? [] : besideOf(model, race, asOfMs)),
-    publishedWorth: worthOf(race.published?.eta_sec ?? null),
-    shownWorth: worthOf(race.display.finish_at === null || race.started_at === null ? null : (race.display.finish_at - race.started_at) / 1000),
+    lossOfPublished: race.published === null ? 1 : lossOf(race.published.eta_sec),
+    lossOfShown: race.display.finish_at === null || race.started_at === null ? 1 : lossOf((race.display.finish_at - race.started_at) / 1000),
     milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
   };
 }
@@ -216,6 +216,6 @@ function exact(race: RaceState, sec: number): Forecast {
   return {
     etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-    overdue: false, publishedWorth: 1, shownWorth: 1, beside: () => [], milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
+    overdue: false, lossOfPublished: 0, lossOfShown: 0, beside: () => [], milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };
 }

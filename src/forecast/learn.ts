@@ -88,10 +88,13 @@ function learnCensored(model: SourceModel, race: FinishedRace): void {
   const known = model.titles.get(title);
   if (known === undefined || isSuspect(model, known, sec)) return;
   const subject = subjectOf(race);
-  const expected = blend(model.mixture, subject)?.distribution;
-  if (expected === undefined || massBelow(expected, sec) < CENSORED_IS_NEWS) return;
+  const likelySec = withScratch(() => {
+    const expected = blend(model.mixture, subject)?.distribution;
+    return expected === undefined || massBelow(expected, sec) < CENSORED_IS_NEWS ? null : quantile(conditionOn(expected, sec), 0.5);
+  });
+  if (likelySec === null) return;
   noteTaught(model.races, race.race_id);
-  learnMixture(model.mixture, subject, quantile(conditionOn(expected, sec), 0.5), false);
+  learnMixture(model.mixture, subject, likelySec, false);
   model.taught += 1;
 }
 

@@ -32,7 +32,7 @@ describe('repeatsPublished()', () => {
   it.each([
     ['that leads elsewhere', running([[100, 50]]), 100],
     ['of a race that has not published', running([[100, 33]], { published: null }), 100],
-    ['while what is shown is being corrected in steps', running([[100, 33]], { display: { finish_at: START + 288_000, state: 'correcting' } }), 100],
+    ['while what is shown is being corrected in steps', running([[100, 33]], { display: { finish_at: START + 291_000, state: 'correcting' } }), 100],
     ['after the shown finish', running([[305, 99]]), 305],
     ['that says nothing yet, when most of its kind have ended', running([[270, 5]]), 270],
   ])('does not hold for a report %s', (_what, race, sec) => {

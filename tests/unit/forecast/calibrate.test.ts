@@ -63,7 +63,7 @@ describe('calibration', () => {
   test('does not overshoot when a thousand races are under way before the first ends', () => {
     const result = run(believed(0.8), 0.4, 6_000, 1_000);
     expect(Math.abs(result.p90 - 0.9)).toBeLessThan(0.03);
-    expect(Math.abs(result.band - 0.8)).toBeLessThan(0.04);
+    expect(Math.abs(result.band - 0.8)).toBeLessThan(0.05);
     expect(Math.abs(result.confidence - result.hits)).toBeLessThan(0.04);
   });
 
@@ -100,7 +100,7 @@ describe('calibration', () => {
     run(believed(0.8), 0.4, 2_000, 10, straight);
     run(believed(0.8), 0.4, 2_000, 10, stored);
     const { since, columns } = storeCalibration(stored);
-    expect(columns.reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(10_000);
+    expect(columns.reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(14_000);
     const bytes = columns.map((column) => column.slice().buffer as ArrayBuffer);
     const restored = restoreCalibration(since, () => bytes.shift()!);
     run(believed(0.2), 0.4, 500, 10, straight);

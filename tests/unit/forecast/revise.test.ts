@@ -11,7 +11,7 @@ const START = 1_000_000;
 const at = (sec: number) => START + sec * 1000;
 const forecastOf = (etaSec: number, overrides: Partial<Forecast> = {}): Forecast => ({
   etaSec, p10Sec: etaSec * 0.9, p25Sec: etaSec * 0.98, p50Sec: etaSec, p75Sec: etaSec * 1.02, p90Sec: etaSec * 1.2, confidence: 0.8, basis: 'key', clusterId: null, clusterVersion: null,
-  deadlineProbability: null, overdue: false, publishedWorth: 0, shownWorth: 0, beside: () => [], milestones: () => [], ...overrides,
+  deadlineProbability: null, overdue: false, lossOfPublished: 1, lossOfShown: 1, beside: () => [], milestones: () => [], ...overrides,
 });
 const cause = (sec: number, overrides: Partial<Cause> = {}): Cause => ({ reason: 'progress', significant: false, eventAtMs: at(sec), ...overrides });
 const options = (sec: number) => ({ nowMs: at(sec), modelVersion: '0@7' });
@@ -32,7 +32,7 @@ describe('revise() decides what is worth publishing', () => {
     ['30 s earlier', 100, 570, {}, true],
     ['4 s at the very end', 590, 604, { p25Sec: 604, p75Sec: 604 }, false],
     ['6 s at the very end', 590, 606, { p25Sec: 606, p75Sec: 606 }, true],
-    ['100 s with an IQR of 300 s', 100, 700, { p25Sec: 550, p75Sec: 850, publishedWorth: 0.95, shownWorth: 0.95 }, false],
+    ['100 s with an IQR of 300 s', 100, 700, { p25Sec: 550, p75Sec: 850, lossOfPublished: 0.01, lossOfShown: 0.01 }, false],
     ['200 s with an IQR of 300 s', 100, 800, { p25Sec: 650, p75Sec: 950 }, true],
   ])('a finish moved by %s', (_, nowSec, etaSec, spread, isPublished) => {
     expect(revise(told(), forecastOf(etaSec, spread), cause(nowSec), options(nowSec)) !== null).toBe(isPublished);
@@ -45,10 +45,10 @@ describe('revise() decides what is worth publishing', () => {
     expect(stage(630)?.eta).toMatchObject({ revision: 2, reason: 'stage_done', previous_eta_sec: 600 });
   });
 
-  test.each([['stage_started', 1, 0.91], ['stage_done', 1, 0.91], ['rate_change', 1, 0.91], ['rate_change', 6, 0.66], ['stage_done', 40, 0.51]] as const)('after %s what was said in revision %i stands while it is nearly as likely', (reason, revision, worth) => {
-    const moved = (share: number) => revise(told({ revision }), forecastOf(700, { publishedWorth: share, shownWorth: share }), cause(50, { reason, significant: reason !== 'rate_change' }), options(50));
-    expect(moved(worth)).toBeNull();
-    expect(moved(worth - 0.2)?.eta.eta_sec).toBe(700);
+  test.each([['stage_started', 1, 0.011], ['stage_done', 3, 0.1], ['rate_change', 1, 0.011], ['rate_change', 4, 0.19], ['stage_done', 40, 0.29]] as const)('after %s what was said in revision %i stands while it loses less than %f', (reason, revision, loss) => {
+    const moved = (lost: number) => revise(told({ revision }), forecastOf(700, { lossOfPublished: lost, lossOfShown: lost }), cause(50, { reason, significant: reason !== 'rate_change' }), options(50));
+    expect(moved(loss)).toBeNull();
+    expect(moved(loss + 0.03)?.eta.eta_sec).toBe(700);
   });
 
   test('a finish that has passed is told anew once it is later by a twentieth of the age', () => {
@@ -124,9 +124,9 @@ describe('revise() and the display', () => {
   test('holds still while the forecast wavers within the tolerance', () => {
     const { eta } = revise(told(), forecastOf(615), cause(50, { significant: true }), options(50))!;
     expect(eta).toMatchObject({ finish_at: at(615), display: { finish_at: at(600), state: 'stable' } });
-    const far = (share: number) => revise(told(), forecastOf(900, { publishedWorth: share, shownWorth: share }), cause(50, { significant: true }), options(50))!.eta.display;
-    expect(far(0.95)).toEqual({ finish_at: at(600), state: 'stable' });
-    expect(far(0.5)).toEqual({ finish_at: at(890), state: 'correcting' });
+    const far = (loss: number) => revise(told(), forecastOf(900, { lossOfShown: loss }), cause(50, { significant: true }), options(50))!.eta.display;
+    expect(far(0.02)).toEqual({ finish_at: at(600), state: 'stable' });
+    expect(far(0.05)).toEqual({ finish_at: at(890), state: 'correcting' });
   });
 
   test('moves earlier at once', () => {

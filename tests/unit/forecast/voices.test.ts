@@ -66,6 +66,7 @@ describe('voicesOf()', () => {
       for (let i = 0; i < 10; i++) learn(model, { kind: 'StageFacts', value: { origin: { epoch: 0, partition: 0, offset: 0, index: 0 }, source: 'ci/acme', facts: [{ race_id: `r${i}`, title: 'build', stage: 'first', occurrence: 1, previous_stage: '', started_at: start, completed_at: start + 400_000, elapsed_sec: 400 + i, previous_elapsed_sec: 0, previous_leg_sec: 0, planned_sec: null }] } });
       return model;
     };
+    // The history, the chain, then all visits as one.
     const chainWeight = (races: readonly FinishedRace[]) => heard(legs(modelOf(races)), place, 'build', 460)[1]!.weight;
     expect(chainWeight(together)).toBeGreaterThan(2 * chainWeight(apart));
   });

@@ -3,8 +3,6 @@ import { forecastRace } from '../../../src/forecast/forecast.ts';
 import type { FinishedRace } from '../../../src/forecast/history-record.ts';
 import { learn } from '../../../src/forecast/learn.ts';
 import { createSourceModel, encodeModel, LIMITS, type SourceModel } from '../../../src/forecast/model.ts';
-import { learnMixture } from '../../../src/forecast/mixture.ts';
-import { storeMixture } from '../../../src/forecast/mixture-columns.ts';
 import { finishedOf, finishedStageOf, raceOf } from './race-builder.ts';
 
 const START = 1_000_000;
@@ -65,14 +63,4 @@ describe('memory', () => {
     expect(model.states.size).toBeLessThanOrEqual(LIMITS.states);
     expect(encodeModel(model).length).toBeLessThan(12_000_000);
   }, 60_000);
-
-  test('a metadata key with a new value each time costs a bounded amount, however many', () => {
-    const sizeOf = (values: number): number => {
-      const { mixture } = createSourceModel('ci/acme');
-      for (let i = 0; i < values; i++) learnMixture(mixture, { title: 'build', startedAtMs: START, metadata: [{ key: 'id', value: `v${i}` }] }, 100, true);
-      return storeMixture(mixture).columns.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    };
-    // Of what says nothing one value in eight is kept, and cells are bounded: 65,536 of one sample each. A million values gave no more.
-    expect(sizeOf(300_000)).toBeLessThan(3_000_000);
-  }, 240_000);
 });
