@@ -20,22 +20,33 @@ export type RebuildPoolOptions = {
  *
  * What of Piscina matters here: `atomics` is off, for the default puts an idle thread to sleep on a lock, deaf to messages;
  * an abort signal of its own would terminate the thread, which must not happen while it fills an HNSW index, so cancelling
- * is a message and close() waits; threads start with the first rebuild, a service without rebuilds has none.
+ * is a message and close() waits; threads start with the first rebuild, a service without rebuilds has none; a thread that
+ * dies idle is an `error` event, which would end the process if nobody listened.
  */
 export function openRebuildPool({ threads, maxWaiting, maxHeapMb }: RebuildPoolOptions): RebuildPool {
   const running = new Map<string, { readonly cancel: () => void; readonly done: Promise<unknown> }>();
   let piscina: Piscina<RebuildTask, RebuildOutcome> | null = null;
   let closing: Promise<void> | null = null;
-  const threadsOf = (): Piscina<RebuildTask, RebuildOutcome> => piscina ??= new Piscina({
-    filename: new URL('../../../workers/rebuild.ts', import.meta.url).href,
-    name: 'rebuild',
-    minThreads: threads,
-    maxThreads: threads,
-    atomics: 'disabled',
-    // How many wait is counted below, where a refusal is an outcome.
-    maxQueue: maxWaiting + threads,
-    resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
-  });
+  const threadsOf = (): Piscina<RebuildTask, RebuildOutcome> => piscina ??= openThreads();
+  const openThreads = (): Piscina<RebuildTask, RebuildOutcome> => {
+    const opened = new Piscina<RebuildTask, RebuildOutcome>({
+      filename: new URL('../../../workers/rebuild.ts', import.meta.url).href,
+      name: 'rebuild',
+      minThreads: threads,
+      maxThreads: threads,
+      atomics: 'disabled',
+      // How many wait is counted below, where a refusal is an outcome.
+      maxQueue: maxWaiting + threads,
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
+    });
+    opened.on('error', () => {
+      // A thread died without a task. Piscina starts no other where that was at its start: what waits would wait for ever.
+      if (opened.threads.length > 0) return;
+      if (piscina === opened) piscina = null;
+      void opened.destroy();
+    });
+    return opened;
+  };
 
   const execute = async (input: RebuildInput, port: MessagePort, remote: MessagePort): Promise<PoolOutcome> => {
     try {

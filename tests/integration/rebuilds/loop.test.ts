@@ -131,13 +131,17 @@ describe('the rebuilder', () => {
     await ask({ action: 'promote' });
     await waitUntil('the version is active', () => learner.modelOf(SOURCE)?.versions.active === version);
     await rebuilder.close();
-    rebuilder = await open(4);
+    rebuilder = await open(12);
     nowMs += HOUR_MS;
-    await insertRaces(fleetOf(20_000, 2));
+    await insertRaces(fleetOf(60_000, 2));
     const failed = await rebuild('starved');
     expect(failed).toMatchObject({ status: 'failed', message: expect.stringContaining('out_of_memory') });
     expect((await loadRollout(store)).sources.get(SOURCE)).toMatchObject({ active: version });
     expect(learner.modelOf(SOURCE)?.clusterings.active?.version).toBe(version);
+    await rebuilder.close();
+    rebuilder = await open();
+    nowMs += HOUR_MS;
+    expect(['accepted', 'refused']).toContain((await rebuild('fed')).status);
   }, 180_000);
 
   it('a rebuild that was killed half-way is done again by the next owner, from the start, once', async () => {
