@@ -8,12 +8,13 @@ const MOVE_OF_IQR = 0.5;
 /**
  * What was said stands while it loses little: the probability that what remains is within 20 % of it may be lower than at
  * the new finish by this much times the square of how often a reader has been told, up to so much. Few revisions follow
- * closely, many do not. Chosen on the first 40 % of bus trips and CI jobs, and on all tickets.
+ * closely, many do not. Chosen with a look at all of the bus trips, CI jobs and tickets, and at a quarter of a marathon's
+ * runners.
  */
-const LOSS_AT_FIRST = 0.012;
-const MOST_LOSS = 0.3;
-/** What is shown may lose a little more than what is published. */
-const SHOWN_LOSS = 0.01;
+const PUBLISHED_LOSS = { first: 0.012, most: 0.3 };
+const SHOWN_LOSS = { first: 0.009, most: 0.26 };
+/** A published finish that moves by more than this share of the interquartile range is known better than before, and told. */
+const STANDS_WITHIN_IQR = 0.6;
 /** A later finish is approached by this share at each revision. */
 const EASE = 0.5;
 /** An overdue race is stuck at ten times its first estimate (Jenkins' rule). */
@@ -28,9 +29,13 @@ export function moveToleranceSec(forecast: Forecast, remainingSec: number): numb
   return Math.max(LEAST_MOVE_SEC, MOVE_OF_REMAINING * Math.max(0, remainingSec), MOVE_OF_IQR * (forecast.p75Sec - forecast.p25Sec));
 }
 
-/** What may be lost, as probability, by leaving what was said in so many revisions. */
-export function bearableLoss(revision: number): number {
-  return Math.min(MOST_LOSS, LOSS_AT_FIRST * revision ** 2);
+/** Whether the published finish may stand: leaving it loses little, and the move is not more than the forecast itself wavers. */
+export function mayStand({ revision, published }: RaceState, { lossOfPublished, etaSec, p25Sec, p75Sec }: Forecast): boolean {
+  return lossOfPublished <= bearable(PUBLISHED_LOSS, revision) && published !== null && Math.abs(etaSec - published.eta_sec) <= STANDS_WITHIN_IQR * (p75Sec - p25Sec);
+}
+
+function bearable({ first, most }: { readonly first: number; readonly most: number }, revision: number): number {
+  return Math.min(most, first * revision ** 2);
 }
 
 /** The same when a stage began or ended, which tells more than time passing: without the share of the interquartile range. */
@@ -48,7 +53,7 @@ export function nextDisplay(race: RaceState, forecast: Forecast, nowMs: number, 
   const finishAtMs = Math.round(race.started_at + 1000 * forecast.etaSec);
   const held = race.display.finish_at;
   const toleranceMs = 1000 * stageToleranceSec((finishAtMs - nowMs) / 1000);
-  const isHeld = held !== null && held > nowMs && (Math.abs(finishAtMs - held) <= toleranceMs || forecast.lossOfShown <= bearableLoss(race.revision) + SHOWN_LOSS);
+  const isHeld = held !== null && held > nowMs && (Math.abs(finishAtMs - held) <= toleranceMs || forecast.lossOfShown <= bearable(SHOWN_LOSS, race.revision));
   return { finish_at: isHeld ? held : approach(held, finishAtMs, nowMs, intervalSec), state: stateOf(race, forecast, nowMs, isHeld || held === null) };
 }
 

@@ -3,7 +3,7 @@ import { currentMetadata } from '../race/metadata.ts';
 import { predictProgress, updateIntervalHintSec } from '../race/progress.ts';
 import { isFinished, SHOWN_REVISIONS, type Basis, type Checkpoint, type Display, type DisplayState, type Published, type RaceState, type Reason } from '../race/state.ts';
 import { withCheckpoint } from './checkpoints.ts';
-import { bearableLoss, moveToleranceSec, nextDisplay, stageToleranceSec } from './display.ts';
+import { mayStand, moveToleranceSec, nextDisplay, stageToleranceSec } from './display.ts';
 import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
 import type { Forecast } from './forecast.ts';
 import { milestonesOf } from './milestones.ts';
@@ -48,13 +48,13 @@ function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display
   if (cause.significant) {
     if (!STAGE_REASONS.has(cause.reason) || race.started_at === null) return true;
     // A stage that went as expected is not news: on a bus there are ninety.
-    return Math.abs(movedSec) > stageToleranceSec(published.eta_sec - (nowMs - race.started_at) / 1000) && forecast.lossOfPublished > bearableLoss(race.revision);
+    return Math.abs(movedSec) > stageToleranceSec(published.eta_sec - (nowMs - race.started_at) / 1000) && !mayStand(race, forecast);
   }
   if (race.started_at === null) return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec);
   const ageSec = (nowMs - race.started_at) / 1000;
   if (ageSec >= published.eta_sec) return movedSec > Math.max(LEAST_OVERDUE_SEC, OVERDUE_OF_AGE * ageSec);
   const remainingSec = forecast.etaSec - ageSec;
-  if (cause.reason === 'rate_change' && forecast.lossOfPublished <= bearableLoss(race.revision)) return false;
+  if (cause.reason === 'rate_change' && mayStand(race, forecast)) return false;
   return Math.abs(movedSec) > (cause.reason === 'rate_change' ? stageToleranceSec(remainingSec) : moveToleranceSec(forecast, remainingSec));
 }
 
