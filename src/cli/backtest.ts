@@ -1,14 +1,11 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
 import process from 'node:process';
-import { finished } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
 import { Command } from 'commander';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import { createScoreSheet, type ScoreSheet } from '../forecast/score.ts';
 import { AppError } from '../errors.ts';
 import { wholeNumber } from './arguments.ts';
 import type { CliContext } from './context.ts';
+import { openOutput } from './output-file.ts';
 import { countUpdates, readRecording, updatesOf } from './recording.ts';
 import { predictionColumns, predictionLine, readScoredRaces, scoredRevision } from './score-files.ts';
 import { printScore, scoreOptionsOf, withScoreOptions, type ScoreArguments } from './score-report.ts';
@@ -43,7 +40,7 @@ async function backtest(context: CliContext, options: BacktestArguments): Promis
   const recording = await readRecording(options);
   const total = countUpdates(recording, { withHindsight: false });
   const sheet = options.score === true ? createScoreSheet(await readScoredRaces(options.races, options.limit), scoreOptionsOf(options)) : null;
-  const out = options.out === undefined ? null : openOutput(options.out);
+  const out = options.out === undefined ? null : openOutput(options.out, predictionColumns);
   const isTty = context.err.isTTY === true;
   const startedAt = performance.now();
   const cpuBefore = process.cpuUsage();
@@ -70,25 +67,4 @@ function addTo(sheet: ScoreSheet, eta: EtaUpdate, { point = 'eta_sec' }: ScoreAr
   const startedAtSec = sheet.startOf(eta.race_id);
   const revision = startedAtSec === undefined ? null : scoredRevision(eta, startedAtSec, point);
   if (revision !== null) sheet.add(eta.race_id, revision);
-}
-
-type Lines = { write(line: string): void; drained(): Promise<unknown> | undefined; close(): Promise<void> };
-
-/** A file with the header of predictions.csv, gzipped when its name ends in .gz. */
-function openOutput(path: string): Lines {
-  const file = createWriteStream(path);
-  const out = path.endsWith('.gz') ? createGzip() : file;
-  if (out !== file) out.pipe(file);
-  const done = finished(file);
-  // Reported by close(): a full disk must not be an unhandled rejection in the middle.
-  done.catch(() => undefined);
-  out.write(`${predictionColumns.join(',')}\n`);
-  return {
-    write: (line) => { out.write(line); },
-    drained: () => (out.writableNeedDrain ? Promise.race([once(out, 'drain'), done]) : undefined),
-    async close() {
-      out.end();
-      await done;
-    },
-  };
 }

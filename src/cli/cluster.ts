@@ -1,14 +1,12 @@
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { createRacePacker, type PackedRaces } from '../cluster/packed-races.ts';
 import { defaultRebuildOptions, rebuildClusters, type Rebuilt } from '../cluster/rebuild.ts';
 import { stages, type Stage } from '../cluster/work.ts';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { wholeNumber } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { csvField, readCsvRows } from './csv-rows.ts';
+import { openOutput } from './output-file.ts';
 import { readMetadata } from './recording.ts';
 import { openStatusLine } from './status-line.ts';
 
@@ -91,21 +89,13 @@ async function readRaces(path: string): Promise<{ races: PackedRaces; ids: strin
 }
 
 async function writeLabels(path: string, ids: readonly string[], labels: Int32Array): Promise<void> {
-  const file = createWriteStream(path);
-  const out = path.endsWith('.gz') ? createGzip() : file;
-  if (out !== file) out.pipe(file);
-  out.write('race_id,label\n');
+  const out = openOutput(path, ['race_id', 'label']);
   for (let from = 0; from < ids.length; from += ROWS_A_WRITE) {
     let text = '';
     for (let row = from; row < Math.min(from + ROWS_A_WRITE, ids.length); row++) text += `${csvField(ids[row]!)},${labels[row]}\n`;
     out.write(text);
   }
-  out.end();
-  try {
-    await finished(file);
-  } catch (error) {
-    throw new AppError('invalid_request', `Cannot write ${path}: ${messageOf(error)}`, { cause: error });
-  }
+  await out.close();
 }
 
 const ROWS_A_WRITE = 10_000;

@@ -1,8 +1,6 @@
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { createScanner } from './csv-scanner.ts';
+import { readFileThrough } from './input-file.ts';
 
 /** A text as a CSV field, in quotes where it must be. */
 export function csvField(text: string): string {
@@ -32,18 +30,10 @@ export async function readCsvRows(path: string, columns: readonly string[], need
     for (let i = 0; i < wanted.length; i++) picked[i] = wanted[i]! < 0 ? null : fields[wanted[i]!] ?? '';
     onRow(picked);
   });
-  try {
-    const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
-    const consume = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-      const decoder = new TextDecoder();
-      for await (const chunk of chunks) scanner.push(decoder.decode(chunk, { stream: true }));
-      scanner.push(decoder.decode());
-      scanner.end();
-    };
-    await (path.endsWith('.gz') ? pipeline(file, createGunzip({ chunkSize: CHUNK_BYTES }), consume) : pipeline(file, consume));
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    throw new AppError(isMissing ? 'not_found' : 'invalid_request', `Cannot read ${path}: ${messageOf(error)}`, { cause: error });
-  }
+  await readFileThrough(path, async (chunks) => {
+    const decoder = new TextDecoder();
+    for await (const chunk of chunks) scanner.push(decoder.decode(chunk, { stream: true }));
+    scanner.push(decoder.decode());
+    scanner.end();
+  }, CHUNK_BYTES);
 }

@@ -1,5 +1,6 @@
 import TinyQueue from 'tinyqueue';
 import { emptyUpdate, type RaceUpdate, type StageUpdate } from '../race/update.ts';
+import { seededRandom } from './seeded-random.ts';
 
 export type DemoFleetOptions = {
   /** The same seed gives the same fleet. */
@@ -52,7 +53,7 @@ type Event = { readonly atMs: number; readonly order: number; readonly run: () =
  * cancellations, one workflow that takes longer from `shiftMs` on. Updates come in the order of `at`.
  */
 export function* demoFleet({ seed, idPrefix, startMs, shiftMs }: DemoFleetOptions): Generator<RaceUpdate> {
-  const random = generator(seed);
+  const random = seededRandom(seed);
   const events = new TinyQueue<Event>([], (a, b) => a.atMs - b.atMs || a.order - b.order);
   const free = new Map<string, number>();
   const waiting = new Map<string, (() => void)[]>();
@@ -116,18 +117,6 @@ export function* demoFleet({ seed, idPrefix, startMs, shiftMs }: DemoFleetOption
     event.run();
     yield* ready;
   }
-}
-
-/** mulberry32. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 function exponential(random: () => number): number {

@@ -1,12 +1,10 @@
-import { createWriteStream } from 'node:fs';
-import { once } from 'node:events';
-import { finished } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
 import { Command } from 'commander';
 import type { WaypointEta } from '../journey/etas.ts';
 import { createFleet, takePosition } from '../journey/fleet.ts';
 import type { Passage } from '../journey/follow.ts';
 import type { CliContext } from './context.ts';
+import { csvField } from './csv-rows.ts';
+import { openOutput } from './output-file.ts';
 import { readJourneys } from './recorded-journeys.ts';
 
 const COLUMNS = ['race_id', 'issued_at', 'milestone', 'eta_at', 'p10_at', 'p90_at'] as const;
@@ -30,15 +28,13 @@ export function journeyCommand(context: CliContext): Command {
 
 async function replayJourneys(context: CliContext, { route, track, out: path }: JourneyArguments): Promise<void> {
   const { routes, positions, refused } = await readJourneys({ route, track });
-  const file = createWriteStream(path);
-  const out = path.endsWith('.gz') ? createGzip() : file;
-  if (out !== file) out.pipe(file);
+  const out = openOutput(path, COLUMNS);
   const started = performance.now();
   const fleet = createFleet();
   const told = new Map<string, Map<number, Told>>();
   const lastAtMs = new Map<string, number>();
   const counts = { followed: 0, started: 0, late: 0, outlier: 0, passages: 0, rows: 0 };
-  let text = `${COLUMNS.join(',')}\n`;
+  let text = '';
   for (const position of positions) {
     const { raceId, atMs } = position;
     const known = routes.get(raceId)!;
@@ -58,12 +54,13 @@ async function replayJourneys(context: CliContext, { route, track, out: path }: 
     }
     lastAtMs.set(raceId, atMs);
     if (text.length > 1 << 18) {
-      if (!out.write(text)) await once(out, 'drain');
+      out.write(text);
+      await out.drained();
       text = '';
     }
   }
-  out.end(text);
-  await finished(file);
+  out.write(text);
+  await out.close();
   for (const reason of refused.routes) context.err.write(`refused: ${reason}\n`);
   context.err.write(
     `${told.size} journeys on ${routes.size} routes, ${counts.started + counts.followed} positions followed, ${counts.late} late or doubled, ${counts.outlier} out of reach, ` +
@@ -83,8 +80,7 @@ function isNews(before: Told | undefined, now: WaypointEta, atMs: number): boole
 }
 
 function rowOf(raceId: string, atMs: number, milestone: number, { etaMs, p10Ms, p90Ms }: Told): string {
-  const race = /[",\n\r]/.test(raceId) ? `"${raceId.replaceAll('"', '""')}"` : raceId;
-  return `${race},${instant(atMs)},${milestone},${instant(etaMs)},${instant(p10Ms)},${instant(p90Ms)}\n`;
+  return `${csvField(raceId)},${instant(atMs)},${milestone},${instant(etaMs)},${instant(p10Ms)},${instant(p90Ms)}\n`;
 }
 
 function instant(atMs: number): string {

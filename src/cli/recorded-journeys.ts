@@ -1,11 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { parse } from 'csv-parse';
-import { AppError, messageOf } from '../errors.ts';
 import type { JourneyFix } from '../journey/journey.ts';
 import { isPlace, isRefused, routeOf, type Route } from '../journey/route.ts';
 import { routesOfTimetable, type TimetableRow } from '../journey/timetable.ts';
+import { readRows } from './recording.ts';
 
 export type RecordedPosition = JourneyFix & { readonly raceId: string };
 
@@ -31,7 +27,7 @@ export type RecordedJourneys = {
 export async function readJourneys(files: { readonly route: string; readonly track: string }): Promise<RecordedJourneys> {
   let rows = 0;
   const stops: TimetableRow[] = [];
-  await eachRow(files.route, ['track_id', 'seq', 'stop_id', 'lat', 'lon'], (row) => {
+  await readRows(files.route, ['track_id', 'seq', 'stop_id', 'lat', 'lon'], (row) => {
     const planned = row['sched_time'] ?? '';
     const plannedAtMs = planned === '' ? null : Date.parse(planned);
     const [seq, lat, lon] = [numberOf(row['seq']), numberOf(row['lat']), numberOf(row['lon'])];
@@ -48,7 +44,7 @@ export async function readJourneys(files: { readonly route: string; readonly tra
   }
   const positions: RecordedPosition[] = [];
   let withoutRoute = 0;
-  await eachRow(files.track, ['track_id', 'time', 'lat', 'lon'], (row) => {
+  await readRows(files.track, ['track_id', 'time', 'lat', 'lon'], (row) => {
     const [atMs, lat, lon, speed] = [Date.parse(row['time']!), numberOf(row['lat']), numberOf(row['lon']), numberOf(row['speed'])];
     if (Number.isNaN(atMs) || !isPlace(lat, lon)) rows++;
     else if (!routes.has(row['track_id']!)) withoutRoute++;
@@ -60,28 +56,4 @@ export async function readJourneys(files: { readonly route: string; readonly tra
 
 function numberOf(text: string | undefined): number {
   return text === undefined || text.trim() === '' ? Number.NaN : Number(text);
-}
-
-type Row = Readonly<Record<string, string>>;
-
-async function eachRow(path: string, columns: readonly string[], onRow: (row: Row) => void): Promise<void> {
-  const parser = parse({
-    bom: true,
-    columns: (header: string[]) => {
-      const missing = columns.filter((column) => !header.includes(column));
-      if (missing.length > 0) throw new AppError('invalid_request', `Cannot read ${path}: it has no column ${missing.join(', ')}, only ${header.join(', ')}`);
-      return header;
-    },
-  });
-  const consume = async (rows: AsyncIterable<Row>): Promise<void> => {
-    for await (const row of rows) onRow(row);
-  };
-  try {
-    const file = createReadStream(path);
-    await (path.endsWith('.gz') ? pipeline(file, createGunzip(), parser, consume) : pipeline(file, parser, consume));
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    throw new AppError(isMissing ? 'not_found' : 'invalid_request', `Cannot read ${path}: ${messageOf(error)}`, { cause: error });
-  }
 }

@@ -1,10 +1,9 @@
-import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { parse } from 'csv-parse';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { emptyUpdate } from '../race/update.ts';
 import type { RaceUpdate, ReportedState, StageState } from '../race/update.ts';
+import { readFileThrough } from './input-file.ts';
 
 export type RecordedRace = {
   readonly id: string;
@@ -232,17 +231,9 @@ export async function readRows(path: string, columns: readonly string[], onRow: 
       return header;
     },
   });
-  const consume = async (rows: AsyncIterable<Row>): Promise<void> => {
+  await readFileThrough(path, (bytes) => pipeline(bytes, parser, async (rows: AsyncIterable<Row>) => {
     for await (const row of rows) onRow(row);
-  };
-  try {
-    const file = createReadStream(path);
-    await (path.endsWith('.gz') ? pipeline(file, createGunzip(), parser, consume) : pipeline(file, parser, consume));
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    throw new AppError(isMissing ? 'not_found' : 'invalid_request', `Cannot read ${path}: ${messageOf(error)}`, { cause: error });
-  }
+  }));
 }
 
 function keep<T>(map: Map<string, T[]>, selected: ReadonlySet<string>, raceId: string | undefined, item: T | null, skipped: SkippedRows): void {
