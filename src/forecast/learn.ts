@@ -16,6 +16,7 @@ import { entryLog } from './stages.ts';
 import { learnSwap } from './swap.ts';
 import { legTag, noteTaught } from './taught-races.ts';
 import { judgeVoices } from './voices.ts';
+import { sortedEntries } from '../race/metadata.ts';
 
 /** A stale start needs a day at least and this many times what nine of ten runs take. Chosen, not tuned. */
 const STALE_LEAST_SEC = 86_400;
@@ -98,10 +99,8 @@ function learnCensored(model: SourceModel, race: FinishedRace): void {
   model.taught += 1;
 }
 
-/** Keys in order of their names: a map has none. */
 function subjectOf({ title, started_at, metadata }: FinishedRace): Subject {
-  const keys = Object.keys(metadata).sort();
-  return { title, startedAtMs: started_at, metadata: keys.map((key) => ({ key, value: metadata[key]! })) };
+  return { title, startedAtMs: started_at, metadata: sortedEntries(metadata) };
 }
 
 function withClusters({ clusterings }: SourceModel, subject: Subject): Subject {

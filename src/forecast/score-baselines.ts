@@ -1,3 +1,5 @@
+import { median } from './median.ts';
+
 /**
  * Rules that other tools estimate with: the last success (Argo Workflows), the mean of the last 2 (Tsafrir), of the last
  * 3 successes (Jenkins) and the last 10 (Zuul), of all (Nx, Airflow), the median of the last 100 (Coder), and of the
@@ -71,13 +73,7 @@ function push(values: number[], value: number, limit: number): void {
 }
 
 function medianOf(known: Known): number | null {
-  if (known.last.length === 0) return null;
-  if (known.median === null) {
-    const sorted = Float64Array.from(known.last).sort();
-    const middle = sorted.length >> 1;
-    known.median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  }
-  return known.median;
+  return (known.median ??= median(known.last));
 }
 
 function mean(values: readonly number[]): number | null {

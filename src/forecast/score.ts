@@ -1,3 +1,4 @@
+import { median } from './median.ts';
 import { baselineNames, baselineTotals, type BaselineName } from './score-baselines.ts';
 
 /** A race as it really went. Instants are seconds since 1970, so that a share of a life falls on the same instant wherever this rule is computed. */
@@ -231,13 +232,6 @@ function confidenceBins(items: readonly Item[]): ConfidenceBin[] {
     }
   }
   return bins.flatMap(({ forecasts, confidence, cameTrue }, i) => (forecasts === 0 ? [] : [{ from: i / BINS, forecasts, mean_confidence: confidence / forecasts, came_true: cameTrue / forecasts }]));
-}
-
-function median(values: readonly number[]): number | null {
-  if (values.length === 0) return null;
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function sum<T>(items: readonly T[], valueOf: (item: T) => number): number {

@@ -114,9 +114,10 @@ const twoDigits = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0
 let lastDay = -1;
 let lastDayText = '';
 
+/** An instant as ClickHouse takes it. */
 // As text: ClickHouse reads a number as seconds or as milliseconds depending on how many digits it has. By hand, with
 // the day kept: six or more per row, toISOString was half of the historian's time.
-function instant(atMs: number): string {
+export function instant(atMs: number): string {
   const ms = Math.round(atMs);
   const day = Math.floor(ms / DAY_MS);
   if (day !== lastDay) {

@@ -2,6 +2,8 @@
 // a vehicle that stands will go on standing for a while. A robust ridge regression of the error of that sum on what is known at
 // the time, one for each horizon, learned online from forecasts as they were made.
 
+import { around } from './knots.ts';
+
 /** Horizons between which coefficients are interpolated, seconds. */
 const KNOTS_SEC = [0, 120, 300, 480, 720, 1200, 2400, 4200] as const;
 const RIDGE = 1;
@@ -27,18 +29,9 @@ export function createCorrections(prior: readonly number[]): Corrections {
   return { size, prior: Float64Array.from(prior), knots };
 }
 
-/** The two knots around a horizon, and how far it is from the first to the second, 0..1. */
-function around(horizonSec: number): readonly [number, number, number] {
-  const last = KNOTS_SEC.length - 1;
-  if (horizonSec >= KNOTS_SEC[last]!) return [last, last, 0];
-  let i = 1;
-  while (KNOTS_SEC[i]! <= horizonSec) i++;
-  return [i - 1, i, Math.max(0, horizonSec - KNOTS_SEC[i - 1]!) / (KNOTS_SEC[i]! - KNOTS_SEC[i - 1]!)];
-}
-
 /** Seconds to add to a forecast `horizonSec` ahead. O(inputs). */
 export function correctionSec({ knots, size }: Corrections, horizonSec: number, inputs: Float64Array): number {
-  const [low, high, share] = around(horizonSec);
+  const [low, high, share] = around(KNOTS_SEC, horizonSec);
   const [a, b] = [knots[low]!.weights, knots[high]!.weights];
   let sum = 0;
   for (let i = 0; i < size; i++) sum += inputs[i]! * ((1 - share) * a[i]! + share * b[i]!);
@@ -48,7 +41,7 @@ export function correctionSec({ knots, size }: Corrections, horizonSec: number, 
 /** Learns that a forecast `horizonSec` ahead, before its correction, was `errorSec` too early. O(inputs²), every 25th time O(inputs³). */
 export function learnCorrection(corrections: Corrections, horizonSec: number, inputs: Float64Array, errorSec: number): void {
   const { knots, size } = corrections;
-  const [low, high, share] = around(horizonSec);
+  const [low, high, share] = around(KNOTS_SEC, horizonSec);
   const left = errorSec - correctionSec(corrections, horizonSec, inputs);
   const usualSec = USUAL_SEC + USUAL_SHARE * horizonSec;
   const quantile = NEAR_QUANTILE + (FAR_QUANTILE - NEAR_QUANTILE) * Math.min(1, horizonSec / FAR_SEC);

@@ -1,5 +1,7 @@
 // How far off the forecasts were: the tenth and the ninetieth percentile of their errors, by horizon, followed online.
 
+import { around } from './knots.ts';
+
 const HORIZONS_SEC = [0, 60, 120, 240, 420, 660, 1000, 1600, 2600, 4200] as const;
 /** Errors are measured in units of this many seconds and this share of the horizon. */
 const [UNIT_SEC, UNIT_SHARE] = [20, 0.15];
@@ -15,17 +17,9 @@ export function createRanges(): Ranges {
   return { bounds: HORIZONS_SEC.map(() => Float64Array.of(FIRST_LOW, FIRST_HIGH, 0)) };
 }
 
-function around(horizonSec: number): readonly [number, number, number] {
-  const last = HORIZONS_SEC.length - 1;
-  if (horizonSec >= HORIZONS_SEC[last]!) return [last, last, 0];
-  let i = 1;
-  while (HORIZONS_SEC[i]! <= horizonSec) i++;
-  return [i - 1, i, Math.max(0, horizonSec - HORIZONS_SEC[i - 1]!) / (HORIZONS_SEC[i]! - HORIZONS_SEC[i - 1]!)];
-}
-
 /** Seconds from a forecast to the ends of the range that holds four of five truths: the first at most 0, the second at least 0. O(1). */
 export function rangeSec({ bounds }: Ranges, horizonSec: number): readonly [low: number, high: number] {
-  const [a, b, share] = around(horizonSec);
+  const [a, b, share] = around(HORIZONS_SEC, horizonSec);
   const unit = UNIT_SEC + UNIT_SHARE * horizonSec;
   const at = (which: number) => unit * ((1 - share) * bounds[a]![which]! + share * bounds[b]![which]!);
   return [Math.min(0, at(LOW)), Math.max(0, at(HIGH))];
@@ -33,7 +27,7 @@ export function rangeSec({ bounds }: Ranges, horizonSec: number): readonly [low:
 
 /** Learns that what was forecast `horizonSec` ahead came `errorSec` later. Each bound moves as the pinball loss asks. O(1). */
 export function learnRange({ bounds }: Ranges, horizonSec: number, errorSec: number): void {
-  const [a, b, share] = around(horizonSec);
+  const [a, b, share] = around(HORIZONS_SEC, horizonSec);
   const error = errorSec / (UNIT_SEC + UNIT_SHARE * horizonSec);
   for (const [index, part] of [[a, 1 - share], [b, share]] as const) {
     const bound = bounds[index]!;

@@ -19,6 +19,11 @@ export function currentMetadata(race: Pick<RaceState, 'metadata'>): Record<strin
   return current;
 }
 
+/** Metadata in the order of its keys: a map has none, and what is learned must not hang on one. */
+export function sortedEntries(metadata: Readonly<Record<string, string>>): { key: string; value: string }[] {
+  return Object.keys(metadata).sort().map((key) => ({ key, value: metadata[key]! }));
+}
+
 export type MergedMetadata = { readonly entries: MetadataEntry[] } | { readonly rejection: Rejection };
 
 /**

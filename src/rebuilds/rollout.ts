@@ -76,6 +76,8 @@ function afterSwap(before: SourceRollout, { version, atMs, share, previous }: De
 /** Paired losses at submission of two versions on the same races: `difference` is that of the one on trial less the other. */
 export type PairedLoss = { readonly pairs: number; readonly difference: number; readonly error: number; readonly otherLoss: number };
 
+export const NO_EVIDENCE: PairedLoss = { pairs: 0, difference: 0, error: Infinity, otherLoss: 0 };
+
 export type RolloutSettings = {
   readonly leastShadowMs: number;
   readonly leastCanaryMs: number;

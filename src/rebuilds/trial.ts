@@ -1,5 +1,6 @@
 import { cellOf } from '../forecast/clusterings.ts';
 import { logSec, point, quantile } from '../forecast/distribution.ts';
+import { median } from '../forecast/median.ts';
 import { blend, createMixture, learnMixture, seedCluster, type Subject } from '../forecast/mixture.ts';
 import { withScratch } from '../forecast/scratch.ts';
 
@@ -116,7 +117,7 @@ export function* runTrial({ seen, unseen, candidate }: TrialInput): Generator<vo
   }
   const { mean, error } = meanAndError(judged.differences);
   return {
-    races: judged.differences.length, medianSec: medianOf(races.map(({ durationSec }) => durationSec)) ?? 0,
+    races: judged.differences.length, medianSec: median(races.map(({ durationSec }) => durationSec)) ?? 0,
     candidate: judged.candidate.figures(), inForce: judged.inForce.figures(), lossDifference: mean, lossDifferenceError: error,
     placed: judged.cluster.length, clusterLoss: meanAndError(judged.cluster).mean, sourceLoss: meanAndError(judged.source).mean,
   };
@@ -167,13 +168,6 @@ function createMedian(): Median {
       values.push(value);
       if (values.length > MEDIAN_SAMPLES) values.shift();
     },
-    value: () => medianOf(values),
+    value: () => median(values),
   };
-}
-
-/** null = of nothing. */
-function medianOf(values: readonly number[]): number | null {
-  if (values.length === 0) return null;
-  const sorted = values.toSorted((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }

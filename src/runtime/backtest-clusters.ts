@@ -4,6 +4,7 @@ import type { PublishedModel } from '../cluster/published-model.ts';
 import { placeOfRace, type FindModel } from '../forecast/clusterings.ts';
 import type { FinishedRace, HistoryRecord } from '../forecast/history-record.ts';
 import type { SourceModel } from '../forecast/model.ts';
+import { sortedEntries } from '../race/metadata.ts';
 import { candidateOf } from '../rebuilds/candidate.ts';
 
 /** Races of a source before its first rebuild, and the newest that one looks at. */
@@ -52,7 +53,7 @@ export function createBacktestClusters(intervalMs: number): BacktestClusters {
         if (races.length < LEAST_RACES) continue;
         fresh.delete(source);
         const active = modelOf(source)?.clusterings.active ?? null;
-        const model = rebuiltModel(source, races, `b${++built}`, nowMs, active === null ? null : { eps: active.published.eps, of: (race) => placeOfRace(active, race.title, entriesOf(race))?.clusterId ?? null });
+        const model = rebuiltModel(source, races, `b${++built}`, nowMs, active === null ? null : { eps: active.published.eps, of: (race) => placeOfRace(active, race.title, sortedEntries(race.metadata))?.clusterId ?? null });
         if (model === null) continue;
         models.set(source, model);
         swaps.push({ kind: 'ModelSwap', value: { source, version: model.version, stage: 'active', share: 1, previous: null, at: nowMs } });
@@ -73,8 +74,4 @@ function rebuiltModel(source: string, races: readonly FinishedRace[], version: s
     source, version, builtAtMs: nowMs, rebuilt: outcome.rebuilt, durationsSec: races.map(({ duration_sec }) => duration_sec), unseenDurationsSec: [],
     previous: previous === null ? null : races.map(previous.of),
   }).model;
-}
-
-function entriesOf({ metadata }: FinishedRace): { key: string; value: string }[] {
-  return Object.keys(metadata).sort().map((key) => ({ key, value: metadata[key]! }));
 }

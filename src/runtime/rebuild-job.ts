@@ -6,6 +6,7 @@ import type { Stage } from '../cluster/work.ts';
 import { openClustering, placeOfRace, type Clustering } from '../forecast/clusterings.ts';
 import type { HistoryStore } from '../ports/history-store.ts';
 import type { RebuildPool } from '../ports/rebuild-pool.ts';
+import { sortedEntries } from '../race/metadata.ts';
 import { candidateOf } from '../rebuilds/candidate.ts';
 import type { JobStage } from '../rebuilds/job-stages.ts';
 import { MOST_SEEN, MOST_UNSEEN, runTrial, type TrialRace, type TrialResult } from '../rebuilds/trial.ts';
@@ -99,8 +100,7 @@ async function readRaces(store: HistoryStore, source: string, onProgress: (ratio
     for (const { title, metadata: text, duration_sec, passed, started_at_ms, completed_at_ms } of page) {
       let metadata = sets.get(text);
       if (metadata === undefined) {
-        const read = JSON.parse(text) as Record<string, string>;
-        metadata = Object.keys(read).sort().map((key) => ({ key, value: read[key]! }));
+        metadata = sortedEntries(JSON.parse(text) as Record<string, string>);
         sets.set(text, metadata);
       }
       races.push({ title, metadata, startedAtMs: Number(started_at_ms), completedAtMs: Number(completed_at_ms), durationSec: duration_sec, hasPassed: Boolean(Number(passed)) });

@@ -1,5 +1,6 @@
+import { instant } from '../history/rows.ts';
 import type { HistoryStore } from '../ports/history-store.ts';
-import { applyDecision, emptyRollout, type Decision, type PairedLoss, type Rollout } from '../rebuilds/rollout.ts';
+import { applyDecision, emptyRollout, NO_EVIDENCE, type Decision, type PairedLoss, type Rollout } from '../rebuilds/rollout.ts';
 import type { WatchFigures } from '../rebuilds/triggers.ts';
 
 // What the rebuilder reads from and writes to ClickHouse.
@@ -105,7 +106,7 @@ export async function loadRollout(store: HistoryStore): Promise<Rollout> {
 }
 
 export async function storeDecision(store: HistoryStore, { atMs, source, stage, version, share, previous, kind, reason }: Decision): Promise<void> {
-  await store.insert('model_swaps', [{ decided_at: instantText(atMs), source, stage, version, share, previous, kind, reason }], `swap:${atMs}:${source}:${stage}:${version}`);
+  await store.insert('model_swaps', [{ decided_at: instant(atMs), source, stage, version, share, previous, kind, reason }], `swap:${atMs}:${source}:${stage}:${version}`);
 }
 
 export async function storeRebuild(store: HistoryStore, row: RebuildRow): Promise<void> {
@@ -122,11 +123,6 @@ export async function pairedLoss(store: HistoryStore, pair: { readonly source: s
         AND ((served_version = {version:String} AND other_version = {other:String}) OR (served_version = {other:String} AND other_version = {version:String})))`, pair,
   );
   const pairs = Number(row?.pairs ?? 0);
-  if (row === undefined || pairs === 0) return { pairs: 0, difference: 0, error: Infinity, otherLoss: 0 };
+  if (row === undefined || pairs === 0) return NO_EVIDENCE;
   return { pairs, difference: row.difference ?? 0, error: pairs < 2 || row.error === null ? Infinity : row.error, otherLoss: row.other_loss ?? 0 };
-}
-
-/** As ClickHouse takes it. */
-export function instantText(atMs: number): string {
-  return new Date(atMs).toISOString().replace('T', ' ').replace('Z', '');
 }

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { openModel } from '../cluster/model.ts';
 import { clusterModelOf, publishedKey, type PublishedModel } from '../cluster/published-model.ts';
 import { messageOf } from '../errors.ts';
+import { instant } from '../history/rows.ts';
 import { NO_VERSION } from '../forecast/model.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
@@ -12,11 +12,12 @@ import type { LogRecord, RecordBatch, RecordLog, Subscription } from '../ports/r
 import { partitionOf } from '../race/partition.ts';
 import { fitModel } from '../rebuilds/fit-model.ts';
 import type { JobStage } from '../rebuilds/job-stages.ts';
-import { decidePhase, decideSwap, isAutomatic, settingsOf, type Decision, type PairedLoss, type Rollout, type SourceRollout } from '../rebuilds/rollout.ts';
+import { decidePhase, decideSwap, isAutomatic, NO_EVIDENCE, settingsOf, type Decision, type Rollout, type SourceRollout } from '../rebuilds/rollout.ts';
 import { LEAST_RACES, triggerOf, type WatchFigures } from '../rebuilds/triggers.ts';
 import type { ClusterModels } from './cluster-models.ts';
 import { measureFit, runRebuildJob, type JobOutcome } from './rebuild-job.ts';
-import { countAccepted, countNewRaces, countSources, errorRatioOf, instantText, lastRebuilds, loadRollout, pairedLoss, rebuildOf, storeDecision, storeRebuild, type RebuildRow } from './rebuild-store.ts';
+import { sendRebuildRequest, type RebuildRequest } from './rebuild-requests.ts';
+import { countAccepted, countNewRaces, countSources, errorRatioOf, lastRebuilds, loadRollout, pairedLoss, rebuildOf, storeDecision, storeRebuild, type RebuildRow } from './rebuild-store.ts';
 import { every, pause, systemTimers, type Timers } from './timers.ts';
 
 const GROUP = 'rebuilder';
@@ -26,19 +27,6 @@ const RETRY_MS = 5_000;
 const ASK_AGAIN_MS = 3_600_000;
 /** A request older than this is answered by a later one. */
 const STALE_REQUEST_MS = 86_400_000;
-
-/** A record of rebuild-requests (schemas/avro/rebuild-request.avsc). */
-export type RebuildRequest = {
-  /** `*` = all sources with enough races. */
-  source: string;
-  request_id: string;
-  at: number;
-  trigger: string;
-  requested_by: string | null;
-  detail: string | null;
-  action: 'rebuild' | 'enable_all' | 'reset' | 'promote' | 'rollback' | 'other';
-  share: number | null;
-};
 
 export type RunningRebuild = { readonly source: string; readonly requestId: string; readonly stage: JobStage; readonly ratio: number; readonly startedAtMs: number };
 
@@ -84,7 +72,6 @@ export type Rebuilder = {
 export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder> {
   const { log, codec, store, pool, clusterModels, clock, logger, hooks, timers = systemTimers } = options;
   const historyPartitions = await log.partitionCount('race-history');
-  const requestPartitions = await log.partitionCount('rebuild-requests');
   const modelPartitions = await log.partitionCount('cluster-models');
   await clusterModels.caughtUp;
   const stopping = new AbortController();
@@ -98,7 +85,7 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
     switch (request.action) {
       case 'rebuild': return request.source === '*' ? await requestAll(request) : await rebuild(request);
       case 'enable_all': return await enableAll(request);
-      case 'reset': return await decide({ ...phaseDecision('SingleSource', `Reset by ${request.requested_by ?? 'hand'}`) });
+      case 'reset': return await decide(phaseDecision('SingleSource', `Reset by ${request.requested_by ?? 'hand'}`));
       case 'promote': return await promote(request);
       case 'rollback': return await rollBack(request);
       case 'other': logger.warn({ request }, 'A request asks for something that this version does not know');
@@ -112,8 +99,7 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
   }
 
   async function ask(of: Pick<RebuildRequest, 'source' | 'trigger' | 'requested_by' | 'detail'>): Promise<void> {
-    const request: RebuildRequest = { ...of, request_id: randomUUID(), at: clock.nowMs(), action: 'rebuild', share: null };
-    await log.append('rebuild-requests', partitionOf(of.source, requestPartitions), [{ key: Buffer.from(of.source), value: codec.encode('rebuild-requests', request) }]);
+    await sendRebuildRequest(options, { ...of, action: 'rebuild', share: null });
   }
 
   async function rebuild(request: RebuildRequest): Promise<void> {
@@ -154,7 +140,7 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
     } finally {
       running = null;
     }
-    await storeRebuild(store, { ...row, row_version: row.row_version + 1, finished_at: instantText(clock.nowMs()) });
+    await storeRebuild(store, { ...row, row_version: row.row_version + 1, finished_at: instant(clock.nowMs()) });
     hooks.onRebuilt(row.status, request.trigger, timers.monotonicMs() - since);
     logger.info({ source, requestId, version, status: row.status, message: row.message }, 'Rebuilt clusters');
   }
@@ -193,20 +179,25 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
     const reason = `Enabled for all by ${requested_by ?? 'hand'}`;
     if (rollout.phase === 'SingleSource') await decide(phaseDecision('AllSourcesConservative', reason));
     if (detail !== 'canary' && detail !== 'production') return;
-    for (const { source, candidate, active } of rollout.sources.values()) {
-      if (candidate === null) continue;
-      const swap = { atMs: clock.nowMs(), source, version: candidate.version, kind: 'promote', reason } as const;
-      await decide(detail === 'production' ? { ...swap, stage: 'active', share: 1, previous: active ?? NO_VERSION } : { ...swap, stage: 'canary', share: share ?? settingsOf(rollout.phase).canaryShare, previous: null });
+    for (const state of rollout.sources.values()) {
+      const decision = promotionOf(rollout, state, detail === 'production' ? 'active' : 'canary', share, reason);
+      if (decision !== null) await decide(decision);
     }
   }
 
   async function promote({ source, requested_by, share }: RebuildRequest): Promise<void> {
     const rollout = await loadRollout(store);
     const state = rollout.sources.get(source);
-    if (state === undefined || state.candidate === null) return logger.warn({ source }, 'Nothing to promote');
-    const { version, stage } = state.candidate;
-    const swap = { atMs: clock.nowMs(), source, version, kind: 'promote', reason: `Promoted by ${requested_by ?? 'hand'}` } as const;
-    await decide(stage === 'shadow' ? { ...swap, stage: 'canary', share: share ?? settingsOf(rollout.phase).canaryShare, previous: null } : { ...swap, stage: 'active', share: 1, previous: state.active ?? NO_VERSION });
+    const decision = state === undefined ? null : promotionOf(rollout, state, state.candidate?.stage === 'shadow' ? 'canary' : 'active', share, `Promoted by ${requested_by ?? 'hand'}`);
+    if (decision === null) return logger.warn({ source }, 'Nothing to promote');
+    await decide(decision);
+  }
+
+  /** null = the source has no candidate. */
+  function promotionOf({ phase }: Rollout, { source, candidate, active }: SourceRollout, stage: 'canary' | 'active', share: number | null, reason: string): Decision | null {
+    if (candidate === null) return null;
+    const swap = { atMs: clock.nowMs(), source, version: candidate.version, kind: 'promote', reason } as const;
+    return stage === 'active' ? { ...swap, stage, share: 1, previous: active ?? NO_VERSION } : { ...swap, stage, share: share ?? settingsOf(phase).canaryShare, previous: null };
   }
 
   /** A candidate is withdrawn; without one the version before comes back, and where there was none forecasts go on without clusters. */
@@ -301,11 +292,12 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
     let current: Promise<void> | null = null;
     return every(timers, intervalMs, () => {
       if (current !== null || subscription?.assigned().length === 0) return;
-      current = work().catch((error: unknown) => logger.warn({ error: messageOf(error) }, `${what} failed; trying again`)).finally(() => {
+      const one = work().catch((error: unknown) => logger.warn({ error: messageOf(error) }, `${what} failed; trying again`)).finally(() => {
         current = null;
+        pending.delete(one);
       });
-      pending.add(current);
-      void current.finally(() => pending.clear());
+      current = one;
+      pending.add(one);
     });
   }
   const pending = new Set<Promise<void>>();
@@ -322,11 +314,9 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
   return { running: () => (running === null ? [] : [running]), watch, stepRollouts, close: () => (closing ??= shutDown()) };
 }
 
-const NO_EVIDENCE: PairedLoss = { pairs: 0, difference: 0, error: Infinity, otherLoss: 0 };
-
 function emptyRow({ source, request_id, trigger, requested_by, detail }: RebuildRequest, startedAtMs: number, version: string): RebuildRow {
   return {
-    source, request_id, row_version: startedAtMs * 2, trigger, requested_by: requested_by ?? '', detail: detail ?? '', status: 'running', message: '', started_at: instantText(startedAtMs), finished_at: null, version,
+    source, request_id, row_version: startedAtMs * 2, trigger, requested_by: requested_by ?? '', detail: detail ?? '', status: 'running', message: '', started_at: instant(startedAtMs), finished_at: null, version,
     races: 0, unseen: 0, distinct: 0, clusters: 0, eps: null, eps_rule: '', exact: false, distance_calls: 0, noise_ratio: null, cohesion: null, silhouette: null, agreement: null,
     judged: 0, loss: null, in_force_loss: null, loss_difference: null, loss_difference_error: null, mae_sec: null, in_force_mae_sec: null, within20: null, in_force_within20: null, coverage: null, in_force_coverage: null,
     checks: '[]', stage_ms: {}, watch_error_ratio: null, watch_cohesion: null, watch_noise_ratio: null,

@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { Type } from 'typebox';
-import { partitionOf } from '../../race/partition.ts';
 import { settingsOf } from '../../rebuilds/rollout.ts';
 import { LEAST_RACES } from '../../rebuilds/triggers.ts';
-import type { RebuildRequest } from '../../runtime/rebuilder.ts';
+import { sendRebuildRequest, type RebuildRequest } from '../../runtime/rebuild-requests.ts';
 import { rebuildOf, type RebuildRow } from '../../runtime/rebuild-store.ts';
 import type { App } from '../app.ts';
 import { clusterBody, clusterDetail, modelOf, rolloutOf } from '../clusters.ts';
@@ -30,11 +28,7 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
   const compatible = ['compatible'];
 
   async function ask(of: Pick<RebuildRequest, 'action'> & Partial<RebuildRequest>): Promise<string> {
-    const source = of.source ?? '*';
-    const request: RebuildRequest = { trigger: 'manual', requested_by: 'api', detail: null, share: null, ...of, source, request_id: randomUUID(), at: context.clock.nowMs() };
-    const partitions = await context.log.partitionCount('rebuild-requests');
-    await context.log.append('rebuild-requests', partitionOf(source, partitions), [{ key: Buffer.from(source), value: context.codec.encode('rebuild-requests', request) }]);
-    return request.request_id;
+    return await sendRebuildRequest(context, { trigger: 'manual', requested_by: 'api', detail: null, share: null, source: '*', ...of });
   }
   /** A rebuild of the source that runs already: another one would show nothing else. */
   async function runningOf(source: string): Promise<string | null> {
