@@ -169,6 +169,16 @@ export function compileFilter(filter: EtaFilter): (race: Pick<RaceView, 'race_id
     pairs.every(([key, value]) => race.metadata[key] === value);
 }
 
+/** The finish that screens hold still, else that of the last revision; epoch ms, null without one. */
+export function finishAt({ eta }: Pick<RaceView, 'eta'>): number | null {
+  return eta === null ? null : eta.display.finish_at ?? eta.finish_at;
+}
+
+/** A glob of `*` alone as a pattern of SQL's LIKE: everything else stands for itself. */
+export function likePattern(glob: string): string {
+  return glob.replaceAll(/[\\%_]/g, '\\$&').replaceAll('*', '%');
+}
+
 /** `*` = any characters, `?` = one; the whole text must fit. Two pointers with one step back: no exponential cases. */
 export function matchesGlob(glob: string, text: string): boolean {
   let g = 0;

@@ -1,5 +1,5 @@
 import { fit, formatClock, formatDuration, textWidth } from './format.ts';
-import type { RaceView } from '../bridge/frames.ts';
+import { finishAt, type RaceView } from '../bridge/frames.ts';
 
 /** How far a race is, in percent: what is known, and what is shown (never below it). */
 export type ShownProgress = {
@@ -69,11 +69,6 @@ export function renderRaceLine(race: RaceView, nowMs: number, shown: number, col
   const words = `${renderPercent(progress)}  ${describeEta(race, nowMs)}`;
   const barWidth = Math.min(40, columns - textWidth(words) - 1);
   return barWidth < 5 ? fit(words, columns).trimEnd() : `${renderBar(progress, barWidth)} ${words}`;
-}
-
-/** The finish that screens hold still, else that of the last revision; epoch ms. */
-export function finishAt(race: RaceView): number | null {
-  return race.eta === null ? null : race.eta.display.finish_at ?? race.eta.finish_at;
 }
 
 function clamp(value: number, min: number, max: number): number {

@@ -1,6 +1,6 @@
-import type { RaceView } from '../bridge/frames.ts';
+import { finishAt, type RaceView } from '../bridge/frames.ts';
 import { fit, formatClock, formatDuration, plainText } from './format.ts';
-import { describeEta, finishAt, progressAt, renderBar, renderPercent } from './progress-bar.ts';
+import { describeEta, progressAt, renderBar, renderPercent } from './progress-bar.ts';
 
 type Column = {
   readonly title: string;

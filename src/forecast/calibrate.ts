@@ -2,6 +2,7 @@ import type { Basis, Checkpoint } from '../race/state.ts';
 import type { Distribution } from './distribution.ts';
 import type { FinishedRace } from './history-record.ts';
 import { room } from './scratch.ts';
+import { isWithin20 } from './within20.ts';
 
 /** Phases of a life, by age over the first forecast's median: submission, then up to these. */
 const PHASE_ENDS = [0.3, 0.7, 1.3];
@@ -158,10 +159,9 @@ function judge({ numbers, since, past }: Calibration, checkpoint: Checkpoint, fi
   });
   order(numbers, at);
   const raw = unmapped(then, phase, checkpoint.confidence);
-  const isHit = Math.abs(checkpoint.eta_sec - sec) <= 0.2 * sec;
   const place = raw * (KNOTS - 1);
   const k = Math.min(KNOTS - 2, Math.floor(place));
-  const error = Number(isHit) - mapped(numbers, phase, raw);
+  const error = Number(isWithin20(checkpoint.eta_sec, sec)) - mapped(numbers, phase, raw);
   const knots = at + LEVELS.length;
   moveKnot(numbers, at, k, share * (1 - (place - k)), error);
   moveKnot(numbers, at, k + 1, share * (place - k), error);

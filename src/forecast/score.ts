@@ -1,5 +1,6 @@
 import { median } from './median.ts';
 import { baselineNames, baselineTotals, type BaselineName } from './score-baselines.ts';
+import { isWithin20 } from './within20.ts';
 
 /** A race as it really went. Instants are seconds since 1970, so that a share of a life falls on the same instant wherever this rule is computed. */
 export type ScoredRace = {
@@ -76,7 +77,6 @@ export type ScoreSheet = {
 const FRACTIONS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 /** A revision up to this late still counts as made at submission. */
 const SUBMISSION_GRACE_SEC = 1;
-const TOLERANCE = 0.2;
 /** Below this, seconds, ratios of durations are those of rounding. */
 const SHORTEST_SEC = 0.5;
 
@@ -160,16 +160,15 @@ function summary(items: readonly Item[]): Score | null {
     for (const [i, estimate] of inForce.entries()) {
       if (estimate === null) continue;
       answered.push({ durationSec, estimate });
-      const missedBy = Math.abs(estimate.point - durationSec);
-      if (missedBy <= TOLERANCE * durationSec) ofTotal++;
-      if (missedBy <= TOLERANCE * durationSec * (1 - FRACTIONS[i]!)) ofRemaining++;
+      if (isWithin20(estimate.point, durationSec)) ofTotal++;
+      if (isWithin20(estimate.point, durationSec, 1 - FRACTIONS[i]!)) ofRemaining++;
     }
   }
   const relative = median(submitted.map(({ durationSec, point }) => Math.abs(point - durationSec) / durationSec));
   return {
     n,
     answered_at_submit_pct: percent(submitted.length, n),
-    submit_within20_pct: percent(submitted.filter(isWithin).length, n),
+    submit_within20_pct: percent(submitted.filter(({ durationSec, point }) => isWithin20(point, durationSec)).length, n),
     submit_mae_sec: sum(submitted, ({ durationSec, point }) => Math.abs(point - durationSec)) / Math.max(1, submitted.length),
     submit_mdape_pct: relative === null ? null : 100 * relative,
     submit_median_abs_log_ratio: median(logRatios.map(Math.abs)),
@@ -180,10 +179,6 @@ function summary(items: readonly Item[]): Score | null {
     ...bandSummary(answered),
     ...calmSummary(items.flatMap(({ calm }) => (calm === null ? [] : [calm]))),
   };
-}
-
-function isWithin({ durationSec, point }: { readonly durationSec: number; readonly point: number }): boolean {
-  return Math.abs(point - durationSec) <= TOLERANCE * durationSec;
 }
 
 function bandSummary(answered: readonly { readonly durationSec: number; readonly estimate: Estimate }[]): Partial<Score> {
@@ -228,7 +223,7 @@ function confidenceBins(items: readonly Item[]): ConfidenceBin[] {
       const bin = bins[Math.min(BINS - 1, Math.max(0, Math.floor(estimate.confidence * BINS)))]!;
       bin.forecasts++;
       bin.confidence += estimate.confidence;
-      if (isWithin({ durationSec, point: estimate.point })) bin.cameTrue++;
+      if (isWithin20(estimate.point, durationSec)) bin.cameTrue++;
     }
   }
   return bins.flatMap(({ forecasts, confidence, cameTrue }, i) => (forecasts === 0 ? [] : [{ from: i / BINS, forecasts, mean_confidence: confidence / forecasts, came_true: cameTrue / forecasts }]));

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import type { App } from './app.ts';
 import { failure, HttpFailure } from './failures.ts';
 import type { Scope, Tokens } from './tokens.ts';
@@ -20,7 +21,7 @@ export const SOCKET_PROTOCOL = 'raceline';
 /** Lets only those through who bring a token with the scope of the route. Preflights pass: they carry none. */
 export function requireTokens(app: App, tokens: Tokens): void {
   app.addHook('onRequest', async (request, reply) => {
-    const { scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write' } = request.routeOptions.config;
+    const scope = scopeOf(request);
     if (scope === 'none' || request.method === 'OPTIONS') return;
     const refusal = refusalOf(request.headers, scope, tokens);
     if (refusal === null) return;
@@ -42,11 +43,15 @@ export function refusalOf(headers: IncomingHttpHeaders, scope: Scope, tokens: To
 /** Answers 503 to all that would change something. Preflights and what only reads (SQL by POST) pass. */
 export function refuseChanges(app: App): void {
   app.addHook('onRequest', async (request, reply) => {
-    const { scope = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write' } = request.routeOptions.config;
+    const scope = scopeOf(request);
     if (request.method === 'OPTIONS' || scope === 'none' || scope === 'read' || request.method === 'GET') return;
     void reply.header('x-raceboard-read-only', '1');
     throw failure('read_only', 'This gateway takes no changes', { error: 'read_only' });
   });
+}
+
+function scopeOf({ method, routeOptions }: FastifyRequest): Scope | 'none' {
+  return routeOptions.config.scope ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write');
 }
 
 /** Authorization: Bearer or Basic (the password), X-ClickHouse-Key, or the subprotocol of a WebSocket. */

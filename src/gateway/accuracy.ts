@@ -1,4 +1,5 @@
 import type { Accuracy, Calm, Ceiling, Figures, SourceAccuracy } from '../bridge/accuracy.ts';
+import { likePattern } from '../bridge/frames.ts';
 import type { HistoryStore } from '../ports/history-store.ts';
 
 export type AccuracyQuestion = {
@@ -92,9 +93,4 @@ function calmOf(row: Row | undefined): Calm | null {
     races: Number(row['races']), revisions_per_race: Number(row['revisions_per_race']), median_jitter: Number(row['median_jitter']),
     median_display_jitter: Number(row['median_display_jitter']), later_moves_per_race: Number(row['later_moves_per_race']),
   };
-}
-
-/** `ci/*` as LIKE has it: what LIKE takes for signs stands for itself. */
-function likePattern(glob: string): string {
-  return glob.replaceAll(/[\\%_]/g, '\\$&').replaceAll('*', '%');
 }

@@ -73,7 +73,7 @@ export function originRaceOf(facts: RaceFacts, eta: EtaView | null): OriginRace 
 }
 
 /** Event data travels as text: JSON where it was JSON. */
-function eventData(data: string | null): unknown {
+export function eventData(data: string | null): unknown {
   if (data === null) return null;
   try {
     return JSON.parse(data);

@@ -1,5 +1,6 @@
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { FinishedRace } from '../forecast/history-record.ts';
+import { isWithin20 } from '../forecast/within20.ts';
 import type { PartitionState } from '../race/state.ts';
 
 // Pure: the same record gives the same rows, byte for byte, so that a batch sent again is known by its token.
@@ -77,7 +78,7 @@ export function forecastErrorRows(race: FinishedRace, position: RecordPosition):
     eta_sec: checkpoint.eta_sec, p10_sec: checkpoint.p10_sec, p50_sec: checkpoint.p50_sec, p90_sec: checkpoint.p90_sec,
     confidence: checkpoint.confidence, truth_sec: truthSec, error_sec: checkpoint.eta_sec - truthSec,
     abs_log_ratio: Math.abs(Math.log(Math.max(SHORTEST_SEC, checkpoint.eta_sec) / Math.max(SHORTEST_SEC, truthSec))),
-    is_within20: Math.abs(truthSec - checkpoint.eta_sec) <= 0.2 * truthSec,
+    is_within20: isWithin20(checkpoint.eta_sec, truthSec),
     is_covered: checkpoint.p10_sec <= truthSec && truthSec <= checkpoint.p90_sec,
     basis: checkpoint.basis, reason: checkpoint.reason, model_version: checkpoint.model_version, role: checkpoint.role, ...placed(position),
   }));

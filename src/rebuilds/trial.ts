@@ -3,6 +3,7 @@ import { logSec, point, quantile } from '../forecast/distribution.ts';
 import { median } from '../forecast/median.ts';
 import { blend, createMixture, learnMixture, seedCluster, type Subject } from '../forecast/mixture.ts';
 import { withScratch } from '../forecast/scratch.ts';
+import { isWithin20 } from '../forecast/within20.ts';
 
 /** A finished race as a trial plays it again. */
 export type TrialRace = {
@@ -145,7 +146,7 @@ function createSheet() {
       sums.n += 1;
       sums.loss += loss;
       sums.absSec += Math.abs(etaSec - truthSec);
-      sums.within20 += Number(Math.abs(etaSec - truthSec) <= 0.2 * truthSec);
+      sums.within20 += Number(isWithin20(etaSec, truthSec));
       sums.covered += Number(p10Sec <= truthSec && truthSec <= p90Sec);
       return loss;
     },

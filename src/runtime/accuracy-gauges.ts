@@ -1,6 +1,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { FinishedRace } from '../forecast/history-record.ts';
 import { inForce, LOOKS } from '../forecast/in-force.ts';
+import { isWithin20 } from '../forecast/within20.ts';
 
 /** A race weighs this share against all before it: about the last hundred races count. Chosen, not tuned. */
 const WEIGHT = 0.02;
@@ -51,8 +52,8 @@ function judged({ checkpoints, duration_sec: sec, outcome }: FinishedRace): Omit
   const share = (holds: (eta: NonNullable<typeof first>, tenth: number) => boolean): number => looks.filter((look, tenth) => look !== null && holds(look, tenth)).length;
   const answered = share(() => true);
   return {
-    within20_submission: looks[0] != null && Math.abs(looks[0].eta_sec - sec) <= 0.2 * sec ? 1 : 0,
-    within20_life: share(({ eta_sec }, tenth) => Math.abs(eta_sec - sec) <= 0.2 * sec * (1 - tenth / LOOKS)) / LOOKS,
+    within20_submission: looks[0] != null && isWithin20(looks[0].eta_sec, sec) ? 1 : 0,
+    within20_life: share(({ eta_sec }, tenth) => isWithin20(eta_sec, sec, 1 - tenth / LOOKS)) / LOOKS,
     p90: share(({ p90_sec }) => sec <= p90_sec) / answered,
     p10_p90: share(({ p10_sec, p90_sec }) => p10_sec <= sec && sec <= p90_sec) / answered,
     promised_submission: first.confidence,

@@ -1,5 +1,6 @@
 import avro from 'avsc';
 import type { Type } from 'avsc';
+import { isLittleEndian, nullableOf } from './compiled-types.ts';
 
 /** Reads a whole value; undefined for bytes that are not plainly one, which avsc then judges. Never throws. */
 export type CompiledReader = (bytes: Buffer) => unknown;
@@ -25,8 +26,6 @@ export function compileReader(type: Type): CompiledReader | null {
  * record, and a call into Node for each was most of what reading cost. A power of two; chosen, about 200 KB with its texts.
  */
 const recentTexts: string[] = Array.from({ length: 4_096 }, () => '');
-
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** `b` the bytes, `p` the next one, `e` the end. Whatever is out of the ordinary gives up the attempt. */
 const RUNTIME = `
@@ -160,11 +159,9 @@ class Compilation {
         return item === null ? null : call(this.#define(`const map = {};\nfor (let n = count(); n > 0; n = count()) for (let i = 0; i < n; i++) {\nconst key = text();\nif (key === '__proto__') throw giveUp;\nmap[key] = ${item};\n}\nreturn map;`));
       }
       case 'union:unwrapped': {
-        const { types } = type as avro.types.UnwrappedUnionType;
-        const nullIndex = types.findIndex((one) => one.typeName === 'null');
-        const other = types[1 - nullIndex];
-        const read = types.length !== 2 || nullIndex < 0 || other === undefined ? null : this.#read(other);
-        return read === null ? null : `(isNull(${2 * nullIndex}) ? null : ${read})`;
+        const nullable = nullableOf(type as avro.types.UnwrappedUnionType);
+        const read = nullable === null ? null : this.#read(nullable.other);
+        return nullable === null || read === null ? null : `(isNull(${2 * nullable.nullIndex}) ? null : ${read})`;
       }
       default: return null;
     }

@@ -1,5 +1,6 @@
 import avro from 'avsc';
 import type { Type } from 'avsc';
+import { isLittleEndian, nullableOf } from './compiled-types.ts';
 
 /**
  * Writes a value into the buffer from a position on and returns the one behind it; -1 for a value that is not plainly of
@@ -13,7 +14,6 @@ const SHORT_TEXT = 63;
 
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /**
  * JavaScript made for one record type, several times as fast as avsc's walk through its types: the changelog and the
@@ -76,15 +76,15 @@ class Compilation {
       }
       case 'array': return this.#array((type as avro.types.ArrayType).itemsType, { value, depth });
       case 'map': return this.#map((type as avro.types.MapType).valuesType, { value, depth });
-      case 'union:unwrapped': return this.#nullable((type as avro.types.UnwrappedUnionType).types, { value, depth });
+      case 'union:unwrapped': return this.#nullable(type as avro.types.UnwrappedUnionType, { value, depth });
       default: return null;
     }
   }
 
-  #nullable(types: readonly Type[], { value, depth }: Place): string | null {
-    const nullIndex = types.findIndex((one) => one.typeName === 'null');
-    const other = types[1 - nullIndex];
-    if (types.length !== 2 || nullIndex < 0 || other === undefined) return null;
+  #nullable(type: avro.types.UnwrappedUnionType, { value, depth }: Place): string | null {
+    const nullable = nullableOf(type);
+    if (nullable === null) return null;
+    const { other, nullIndex } = nullable;
     const body = this.#value(other, { value, depth });
     return body === null ? null : `if (${value} === null) b[p++] = ${2 * nullIndex};\nelse { b[p++] = ${2 * (1 - nullIndex)}; ${body} }`;
   }

@@ -1,4 +1,4 @@
-import type { RaceView } from '../../bridge/frames.ts';
+import { finishAt, type RaceView } from '../../bridge/frames.ts';
 
 /** Optimistic progress, percent. `solid` was reported; up to `shown` is predicted. 0 <= solid <= shown <= 100. */
 export type Bar = {
@@ -34,8 +34,8 @@ export function barOf(race: RaceView, nowMs: number, shownBefore: number): Bar {
   const solid = Math.min(MAX_UNFINISHED, reported);
   const floor = Math.max(solid, Math.min(MAX_UNFINISHED, shownBefore));
   const { eta } = race;
-  const finishAt = eta === null ? null : (eta.display.finish_at ?? eta.finish_at);
-  if (eta === null || finishAt === null || race.started_at === null || unpredictable.has(eta.display.state)) return { solid, shown: floor, isTrusted: true };
+  const finishAtMs = finishAt(race);
+  if (eta === null || finishAtMs === null || race.started_at === null || unpredictable.has(eta.display.state)) return { solid, shown: floor, isTrusted: true };
   const intervalMs = 1_000 * (race.update_interval_hint_sec ?? DEFAULT_INTERVAL_SEC);
   const isTrusted = race.progress === null || nowMs - race.updated_at <= TRUSTED_INTERVALS * intervalMs;
   // Without a report the start is the only thing to go by; with one, what the last revision made of it, or the report itself.
@@ -43,7 +43,7 @@ export function barOf(race: RaceView, nowMs: number, shownBefore: number): Bar {
     ? { atMs: race.started_at, value: 0 }
     : { atMs: Math.max(eta.issued_at, race.updated_at), value: Math.max(solid, eta.issued_at >= race.updated_at ? eta.progress?.current ?? 0 : 0) };
   const cap = race.progress === null ? MAX_ESTIMATE : reported === 0 || reported >= MIN_REPORT_TO_LEAD ? reported + MAX_LEAD : reported;
-  const guess = isTrusted ? lineAt(anchor, finishAt, nowMs) : anchor.value;
+  const guess = isTrusted ? lineAt(anchor, finishAtMs, nowMs) : anchor.value;
   return { solid, shown: Math.max(floor, round(Math.min(guess, cap, MAX_UNFINISHED))), isTrusted };
 }
 

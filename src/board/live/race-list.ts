@@ -1,4 +1,4 @@
-import type { EtaView, RaceView } from '../../bridge/frames.ts';
+import { finishAt, type EtaView, type RaceView } from '../../bridge/frames.ts';
 import { barOf, type Bar } from './bar.ts';
 
 /** What a person calls the situation: the state, refined by what its ETA says. */
@@ -114,8 +114,9 @@ const orders: Record<Sorting, (a: RaceView, b: RaceView) => number> = {
 };
 
 /** Ended ones last, queued ones before them. */
-function finishOf({ state, eta, completed_at: completedAt }: RaceView): number {
-  if (state === 'running') return eta?.display.finish_at ?? eta?.finish_at ?? 8e15;
+function finishOf(race: RaceView): number {
+  const { state, completed_at: completedAt } = race;
+  if (state === 'running') return finishAt(race) ?? 8e15;
   return state === 'queued' ? 8.1e15 : 8.2e15 - (completedAt ?? 0) / 1e3;
 }
 
@@ -139,7 +140,7 @@ export function rowOf(race: RaceView, nowMs: number, shownBefore: number, isPinn
   return {
     kind: 'race', id: race.race_id, source: race.source, title: race.title, standing: standingOf(race), attempt: race.attempt,
     queuedAt: race.queued_at, startedAt, completedAt: race.completed_at, durationSec: race.duration_sec,
-    finishAt: eta === null ? null : (eta.display.finish_at ?? eta.finish_at), p10At: instant(eta?.p10_sec), p90At: instant(eta?.p90_sec),
+    finishAt: finishAt(race), p10At: instant(eta?.p10_sec), p90At: instant(eta?.p90_sec),
     totalSec: eta?.eta_sec ?? null, confidence: eta?.confidence ?? 0, basis: eta?.basis ?? null, reason: eta?.reason ?? null,
     revision: eta?.revision ?? 0, issuedAt: eta?.issued_at ?? null, movedSec: movedSecOf(eta),
     bar: barOf(race, nowMs, shownBefore), reported: race.progress, updatedAt: race.updated_at,

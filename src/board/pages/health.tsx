@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { getJson, postJson, request, ApiError } from '../api/http.ts';
 import { queryRows } from '../api/sql.ts';
 import { useQuery } from '../api/use-query.ts';
-import { quantileOf, readMetrics, sumOf, type Sample } from '../metrics-text.ts';
+import { quantileOf, readMetrics, sumOf, type Sample } from '../../bridge/metrics-text.ts';
 import { Failure } from '../parts/notices.tsx';
 import { useNow } from '../parts/use-now.ts';
 import { Wide } from '../parts/wide.tsx';
@@ -27,7 +27,7 @@ export function HealthPage() {
       {ready.error !== null && <Failure error={ready.error} again={ready.again} />}
       {ready.data !== null && (
         <section aria-label="Roles" class="cards">
-          {Object.entries(ready.data.roles).map(([role, state]) => <div key={role} class={`card ${state === 'ready' || state === 'ok' || state === 'running' ? 'is-good' : 'is-bad'}`}><span class="sub">{role}</span><strong>{state}</strong></div>)}
+          {Object.entries(ready.data.roles).map(([role, state]) => <div key={role} class={`card ${state === 'running' ? 'is-good' : 'is-bad'}`}><span class="sub">{role}</span><strong>{state}</strong></div>)}
         </section>
       )}
       {metrics.data !== null && <Figures samples={metrics.data} />}

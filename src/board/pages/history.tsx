@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { queryCsv, queryRows, type Parameters } from '../api/sql.ts';
 import { ApiError } from '../api/http.ts';
 import { useQuery } from '../api/use-query.ts';
+import { likePattern } from '../../bridge/frames.ts';
 import { Empty, Failure, Loading } from '../parts/notices.tsx';
 import { useNow } from '../parts/use-now.ts';
 import { Wide } from '../parts/wide.tsx';
@@ -83,7 +84,7 @@ function statementOf({ source, title, outcome, days }: Wanted): { readonly sql: 
   const conditions: string[] = [];
   if (source !== '') {
     conditions.push(source.includes('*') ? 'r.source LIKE {source:String}' : 'r.source = {source:String}');
-    parameters['source'] = source.includes('*') ? source.replace(/[%_\\]/g, '\\$&').replaceAll('*', '%') : source;
+    parameters['source'] = source.includes('*') ? likePattern(source) : source;
   }
   if (title !== '') {
     conditions.push('positionCaseInsensitive(r.title, {title:String}) > 0');

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs, type Timestamp } from '@bufbuild/protobuf/wkt';
-import type { OriginRace } from '../origin-race.ts';
+import { eventData, type OriginRace } from '../origin-race.ts';
 import {
   EtaSource, EventSchema, RaceSchema, RaceState, type AddEventRequest, type Event, type Race, type UpdateRaceRequest,
 } from './generated/race_pb.js';
@@ -70,7 +70,7 @@ export function changeBody(change: Omit<UpdateRaceRequest, '$typeName'>): Record
 /** The body of POST /race/:id/event. */
 export function eventBody(event: AddEventRequest['event'] | Event): Record<string, unknown> {
   const { type, data, timestamp } = event ?? create(EventSchema);
-  return { type, ...(data === undefined ? {} : { data: jsonIn(data) }), ...(timestamp === undefined ? {} : { timestamp: msOf(timestamp) }) };
+  return { type, ...(data === undefined ? {} : { data: eventData(data) }), ...(timestamp === undefined ? {} : { timestamp: msOf(timestamp) }) };
 }
 
 /** The name of a state; a number that is none stays one, to be refused. */
@@ -88,12 +88,4 @@ function at(text: string): Timestamp {
 
 function msOf(timestamp: Timestamp): number {
   return Math.round(timestampMs(timestamp));
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

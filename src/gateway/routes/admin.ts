@@ -1,10 +1,11 @@
 import { Type, type TSchema } from 'typebox';
 import { topics, type TopicName } from '../../../topology/topics.ts';
+import { readMetrics, sumOf } from '../../bridge/metrics-text.ts';
 import type { App } from '../app.ts';
 import { createCompactor, type CompactionJob } from '../compaction.ts';
 import type { GatewayContext } from '../context.ts';
 import { HttpFailure } from '../failures.ts';
-import { readSamples } from '../metric-samples.ts';
+import { interpolatedQuantile } from '../metric-quantile.ts';
 import { purgeRaces } from '../purge.ts';
 import { failures } from '../schemas.ts';
 import { objectBody } from '../validation.ts';
@@ -109,23 +110,23 @@ export function adminRoutes(app: App, context: GatewayContext): void {
     schema: { tags, summary: 'Figures of the storage; all of them and more are at /metrics', response: { 200: MetricsBody, ...failures } },
   }, async () => {
     const [samples, usage, tables, snapshots] = await Promise.all([
-      context.metricsText().then(readSamples), log.usage(topicNames), tablesOf(), newestRecord(context, 'model-snapshots'),
+      context.metricsText().then(readMetrics), log.usage(topicNames), tablesOf(), newestRecord(context, 'model-snapshots'),
     ]);
     const latency = (name: string) => {
       const ms = (q: number): number | null => {
-        const sec = samples.quantile(name, q);
+        const sec = interpolatedQuantile(samples, name, q);
         return sec === null ? null : Math.round(sec * 1e5) / 100;
       };
       return { p50: ms(0.5), p95: ms(0.95), p99: ms(0.99) };
     };
-    const rejected = (code: string): number => samples.sum('raceline_rejections_total', { code });
+    const rejected = (code: string): number => sumOf(samples, 'raceline_rejections_total', { code });
     const write = latency('raceline_clickhouse_insert_duration_seconds');
     const flush = latency('raceline_history_flush_duration_seconds');
     return {
       metrics: {
         compaction_last_success: isoOrNull(compactor.lastSuccessAtMs()),
-        deserialize_failures_total: rejected('undecodable') + rejected('unknown_schema') + samples.sum('raceline_history_undecodable_total'),
-        flush_failures_total: samples.sum('raceline_clickhouse_insert_failures_total'),
+        deserialize_failures_total: rejected('undecodable') + rejected('unknown_schema') + sumOf(samples, 'raceline_history_undecodable_total'),
+        flush_failures_total: sumOf(samples, 'raceline_clickhouse_insert_failures_total'),
         flush_latency_ms: flush,
         json_snapshot_success_total: snapshots.written,
         purge_failures_total: purges.failures,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { histogramOf } from '../../../src/board/histogram.ts';
-import { quantileOf, readMetrics, sumOf } from '../../../src/board/metrics-text.ts';
+import { quantileOf, readMetrics, sumOf } from '../../../src/bridge/metrics-text.ts';
 import { rowOf } from '../../../src/board/live/race-list.ts';
 import { rowAtPx, topOfRow } from '../../../src/board/row-heights.ts';
 import { clockTime, finishText, moved, spell } from '../../../src/board/words.ts';

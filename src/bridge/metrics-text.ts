@@ -1,7 +1,9 @@
-/** A line of Prometheus' text format. */
+// Prometheus' text format, for those who ask for figures in JSON or draw them.
+
+/** One line: a series and its value now. */
 export type Sample = { readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly value: number };
 
-/** Reads Prometheus' text format; comments and lines that are none of it are passed over. */
+/** Reads the text; comments and lines that are none of it are passed over. */
 export function readMetrics(text: string): Sample[] {
   const samples: Sample[] = [];
   for (const line of text.split('\n')) {
