@@ -3,8 +3,8 @@ import type { ServerFrame } from '../../../src/bridge/frames.ts';
 import { CLOSE_BYTES, createFanout, SKIP_BYTES, SLOW_MS, type Fanout, type FrameSink } from '../../../src/gateway/fanout.ts';
 import { openView, type RaceLiveView } from '../../../src/gateway/view.ts';
 import { etaUpdate, openEngines, pipelineWriter, raceState, until, type Engines } from '../../integration/gateway/harness.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
-const logger = { debug() {}, info() {}, warn() {}, error() {} };
 let engines: Engines;
 let view: RaceLiveView;
 let fanout: Fanout;
@@ -16,7 +16,7 @@ beforeEach(async () => {
   slowCloses = 0;
   engines = await openEngines();
   const clock = { nowMs: () => nowMs };
-  view = await openView({ ...engines, clock, logger });
+  view = await openView({ ...engines, clock, logger: silentLogger });
   await view.restored;
   fanout = createFanout({ view, clock, onSlowClose: () => { slowCloses++; } });
 });
