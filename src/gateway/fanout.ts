@@ -63,7 +63,7 @@ const SLOTS_PER_TICK = 10;
 /** Chosen with measurements of ws: a paused client otherwise takes any amount of memory. */
 export const SKIP_BYTES = 256 * 1024;
 export const CLOSE_BYTES = 1024 * 1024;
-export const SLOW_MS = 6_000;
+export const SLOW_MS = 5_000;
 const FRAME_BYTES = 128 * 1024;
 /** What a race is taken to need where it is not JSON. */
 export const ENCODED_RACE_BYTES = 600;
@@ -110,7 +110,7 @@ type Subscription = {
  * with the latest state of what was marked. A race's JSON is made once per change for all of them.
  *
  * **Slow clients.** Above 256 KB unsent nothing more is written (marks go on to coalesce, bounded by the number of
- * races); above 1 MB, or 6 s without coming below 256 KB, the client is told and closed with 1013.
+ * races); above 1 MB, or 5 s without coming below 256 KB, the client is told and closed with 1013.
  */
 export function createFanout(options: FanoutOptions): Fanout {
   const { view, clock, timers, onSlowClose } = options;
