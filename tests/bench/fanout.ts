@@ -57,6 +57,8 @@ export async function fanout(): Promise<Figure[]> {
     await sleep(WARM_MS);
     const calm = await measure(tell, clients.next, ask);
     const perFrameUs = ((calm.cpuShare - feedShare) * 1e6) / calm.framesPerSec;
+    // While the clients sorted and sent what they had measured they read nothing: that is not the gateway's delay.
+    await sleep(1_000);
     // One that asks for everything and reads nothing.
     const stalled = new WebSocket(`${address.replace('http', 'ws')}/v1/etas`);
     await new Promise((resolve) => stalled.once('open', resolve));
