@@ -15,10 +15,11 @@ import { log } from './log.ts';
 import { memory } from './memory.ts';
 import { pipeline } from './pipeline.ts';
 import { restart } from './restart.ts';
+import { throughput } from './throughput.ts';
 
-const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, fanout };
+const benches: Readonly<Record<string, Bench>> = { pipeline, throughput, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, fanout };
 /** `pipeline` holds their figures. */
-const parts: ReadonlySet<string> = new Set(['latency', 'memory', 'restart']);
+const parts: ReadonlySet<string> = new Set(['throughput', 'latency', 'memory', 'restart']);
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
 const names = positionals.length > 0 ? positionals : Object.keys(benches).filter((name) => !parts.has(name));
