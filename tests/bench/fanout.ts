@@ -35,8 +35,8 @@ export async function fanout(): Promise<Figure[]> {
   pin(process.pid, 1);
   // One residue after the other, each for a tick: a client has one race of each.
   const races = Array.from({ length: RACES }, (_, i) => `race-${(i % (RACES / RACES_EACH)) * RACES_EACH + Math.floor(i / (RACES / RACES_EACH))}`);
-  const feed = startFeed({ codec, order, races, revisionsPerSec: REVISIONS_PER_SEC });
-  feed.start();
+  const feed = startFeed({ codec, order, races });
+  feed.start(REVISIONS_PER_SEC);
   await sleep(WARM_MS);
   const from = await ask('usage');
   await sleep(WARM_MS);
@@ -52,7 +52,7 @@ export async function fanout(): Promise<Figure[]> {
     await clients.next();
     await sleep(1_000);
     const idle = await ask('usage');
-    feed.start();
+    feed.start(REVISIONS_PER_SEC);
     await sleep(WARM_MS);
     const calm = await measure(tell, clients.next, ask);
     const perFrameUs = ((calm.cpuShare - feedShare) * 1e6) / calm.framesPerSec;

@@ -8,10 +8,10 @@ const FEED_MS = 25;
 const MOST_AT_ONCE = 250;
 const metadata = { branch: 'main', commit: '0f3a9c2d7b1e', runner: 'ubuntu-24.04', actor: 'somebody', event: 'push', attempt: '1' };
 
-export type FeedOptions = { readonly codec: Codec; readonly order: (message: GatewayOrder) => void; readonly races: readonly string[]; readonly revisionsPerSec: number };
+export type FeedOptions = { readonly codec: Codec; readonly order: (message: GatewayOrder) => void; readonly races: readonly string[] };
 
 /** Races and their revisions as the pipeline would publish them, one race after the other, spread evenly over time. */
-export function startFeed({ codec, order, races, revisionsPerSec }: FeedOptions): { start(): void; stop(): void } {
+export function startFeed({ codec, order, races }: FeedOptions): { start(revisionsPerSec: number): void; stop(): void } {
   const startedAt = Date.now() - 60_000;
   order({
     topic: 'race-states',
@@ -34,7 +34,7 @@ export function startFeed({ codec, order, races, revisionsPerSec }: FeedOptions)
   let timer: NodeJS.Timeout | undefined;
   let sent = 0;
   return {
-    start() {
+    start(revisionsPerSec) {
       const startMs = performance.now();
       const sentBefore = sent;
       timer = setInterval(() => {
