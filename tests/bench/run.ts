@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openSetting, type Bench, type Figure } from './bench.ts';
+import { board } from './board.ts';
 import { clusters } from './clusters.ts';
 import { codec } from './codec.ts';
 import { fanout } from './fanout.ts';
@@ -17,7 +18,7 @@ import { pipeline } from './pipeline.ts';
 import { restart } from './restart.ts';
 import { throughput } from './throughput.ts';
 
-const benches: Readonly<Record<string, Bench>> = { pipeline, throughput, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, fanout };
+const benches: Readonly<Record<string, Bench>> = { pipeline, throughput, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, fanout, board };
 /** `pipeline` holds their figures. */
 const parts: ReadonlySet<string> = new Set(['throughput', 'latency', 'memory', 'restart']);
 

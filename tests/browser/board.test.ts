@@ -46,6 +46,15 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     const past = Array.from({ length: 12 }, (_, index) => run(`past-${index}`, 'build', nowMs - 3_600_000 + 60_000 * index, 100 + index % 3)).flat();
     const short = Array.from({ length: 12 }, (_, index) => [...run(`short-${index}`, 'lint', nowMs - 3_600_000 + 60_000 * index, 1), ...run(`unit-${index}`, 'unit', nowMs - 3_600_000 + 60_000 * index, 6)]).flat();
     await post([...past, ...short]);
+    // Who is forecast before its like runs are learned is not silent for long until it is by a guess.
+    let probes = 0;
+    await waitUntil('what ended is learned', async () => {
+      const id = `probe-${probes++}`;
+      await post([say(id, { title: 'unit', state: 'queued', queued_at: Date.now() })]);
+      const { eta } = await (await fetch(`${service.url}/v1/races/${id}`)).json() as { eta: { basis: string } | null };
+      await post([say(id, { state: 'canceled', completed_at: Date.now() })]);
+      return eta?.basis === 'key';
+    });
     await post([
       say('known', { title: 'build', state: 'running', started_at: nowMs - 30_000, progress: 25, metadata: { branch: 'main' } }),
       say('late', { title: 'unit', state: 'running', started_at: nowMs - 12_000 }),
@@ -114,6 +123,14 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     await versions.getByText('canary: serves').waitFor({ timeout: 30_000 });
     await versions.getByRole('button', { name: 'Roll back' }).click();
     await page.getByRole('region', { name: 'Decisions' }).getByText('Rolled back by').first().waitFor({ timeout: 30_000 });
+    await page.context().close();
+  });
+
+  test('holds what came true of a source against what the spread of like runs allows', async () => {
+    const page = await open(`#/source/${encodeURIComponent(SOURCE)}`);
+    const section = page.locator('section', { hasText: 'How right the forecasts were' });
+    await section.getByText(/of the forecasts at submission were within 20 %.*Like runs differ/).waitFor({ timeout: 30_000 });
+    await section.locator('.u-legend', { hasText: 'the ceiling of like runs' }).waitFor();
     await page.context().close();
   });
 

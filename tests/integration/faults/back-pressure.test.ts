@@ -72,10 +72,10 @@ describe.skipIf(whyNoEngines() !== null)('ClickHouse is away while a service is 
       (SELECT count() FROM races) AS races, (SELECT sum(late + duplicate) FROM v_audit) AS repeated, (SELECT sum(read) FROM v_audit) AS read FROM eta_revisions`);
     const row = Object.fromEntries(Object.entries(found).map(([name, value]) => [name, Number(value)])) as Record<'n' | 'different' | 'revisions' | 'races' | 'repeated' | 'read', number>;
     const published = await endOf('eta-updates');
-    const seen = `${rate} updates/s; ${lag} records waited in the log; memory ${mb(before)} before, ${mb(most)} at most, ${mb(samples.at(-1) ?? 0)} at the end`;
+    const seen = `${rate} updates/s, ${published} revisions in all; ${lag} records waited in the log; memory ${mb(before)} before, ${mb(most)} at most, ${mb(samples.at(-1) ?? 0)} at the end`;
     report({
       fault: `Back-pressure: ClickHouse away for ${OUTAGE_MS / 1_000} s, fed at full rate`, seen, etaMs: 0, historyMs,
-      audit: `${updates} updates, ${published} revisions: ${published - row.different} lost, ${row.n - row.different} twice`,
+      audit: `${updates} updates of ${RACES} races: ${published - row.different} lost, ${row.n - row.different} twice`,
     });
     expect(row).toMatchObject({ n: published, different: published, races: RACES, read: updates + row.repeated });
     expect(row.repeated).toBeLessThanOrEqual(resent);
