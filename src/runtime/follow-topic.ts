@@ -2,6 +2,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, PartitionReader, RecordLog } from '../ports/record-log.ts';
 import type { TopicName } from '../../topology/topics.ts';
+import { pause, systemTimers } from './timers.ts';
 
 export type FollowOptions = {
   readonly log: RecordLog;
@@ -57,10 +58,10 @@ export function followTopic(options: FollowOptions): Follower {
         if (closing.signal.aborted) return;
       } catch (error) {
         if (closing.signal.aborted) return;
-        logger.warn({ topic, error: messageOf(error) }, 'The view lost its reader and opens it again');
+        logger.warn({ topic, error: messageOf(error) }, 'A topic lost its reader, which is opened again');
         await reader?.close().catch(() => {});
       }
-      await pause(RETRY_MS, closing.signal);
+      await pause(systemTimers, RETRY_MS, closing.signal);
     }
   };
   const running = run();
@@ -74,17 +75,4 @@ export function followTopic(options: FollowOptions): Follower {
       await running;
     },
   };
-}
-
-/** Resolves after `ms` or when aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }
