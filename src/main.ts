@@ -9,6 +9,7 @@ import { embeddedRegistry } from './adapters/avro/embedded-registry.ts';
 import { openHistoryStore } from './adapters/clickhouse/history-store.ts';
 import { openLocalLog } from './adapters/local-log/local-log.ts';
 import { openRebuildPool } from './adapters/piscina/rebuild-pool.ts';
+import { readRouteFile } from './adapters/route-files/read-route-file.ts';
 import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
 import { readConfig, type Config, type KafkaConfig } from './config.ts';
 import { AppError, messageOf } from './errors.ts';
@@ -100,6 +101,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
         pilotSource: config.pilotSource,
         ready: () => readiness.report(),
         metricsText: () => metrics.registry.metrics(),
+        readRouteFile,
         dataDir: config.kafka === null || config.clickhouse.url === null ? config.dataDir : null,
         examine: () => examine(patientOf(config, { log, codec, history: history ?? historyFailure(readiness) })),
         hooks: metrics.gatewayHooks,

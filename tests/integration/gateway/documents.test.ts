@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { readRouteFile } from '../../../src/adapters/route-files/read-route-file.ts';
 import { buildGateway } from '../../../src/gateway/server.ts';
 import { closeCodes } from '../../../src/bridge/frames.ts';
 import { etaViewOf, factsOf, raceViewOf } from '../../../src/gateway/facts.ts';
@@ -10,7 +11,7 @@ test('schemas/openapi.json is what the routes say (write it anew with vitest -u)
   const logger = { debug() {}, info() {}, warn() {}, error() {} };
   const { app, close } = await buildGateway({
     host: '127.0.0.1', port: 0, ...engines, history: null, clock: { nowMs: () => Date.now() }, logger,
-    ready: () => ({ ready: true, roles: {} }), metricsText: async () => '',
+    ready: () => ({ ready: true, roles: {} }), metricsText: async () => '', readRouteFile,
   });
   await app.ready();
   await expect(`${JSON.stringify(app.swagger(), null, 2)}\n`).toMatchFileSnapshot('../../../schemas/openapi.json');

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createClient, ClickHouseLogLevel } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { readRouteFile } from '../../../src/adapters/route-files/read-route-file.ts';
 import { buildGateway, startGateway, type Gateway } from '../../../src/gateway/server.ts';
 import { openTokens, parseTokens } from '../../../src/gateway/tokens.ts';
 import { openEngines, openGateway, send, until, type Engines } from './harness.ts';
@@ -28,7 +29,7 @@ afterAll(async () => {
 
 const deps = (more: object = {}) => ({
   host: '127.0.0.1', port: 0, ...engines, history: null, clock: { nowMs: () => Date.now() }, logger: silent,
-  ready: () => ({ ready: true, roles: {} }), metricsText: async () => 'up 1\n', ...more,
+  ready: () => ({ ready: true, roles: {} }), metricsText: async () => 'up 1\n', readRouteFile, ...more,
 });
 
 describe('tokens', () => {
