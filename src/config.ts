@@ -15,7 +15,7 @@ export const settings = {
   RACELINE_TOPIC_PREFIX: { default: 'raceline.', help: 'Put in front of every topic and consumer group on Kafka' },
   RACELINE_ETA_FORMAT: { default: 'avro', help: 'Format of eta-updates: avro or json' },
   RACELINE_LOG_LEVEL: { default: 'info', help: 'trace, debug, info, warn, error or silent' },
-  RACELINE_HISTORY_TTL_DAYS: { default: '365', help: 'Days that ClickHouse keeps rows, from their ingestion, 1..36500' },
+  RACELINE_HISTORY_TTL_DAYS: { default: '365', help: 'Days that ClickHouse keeps rows, from their ingestion, 1..36500; positions of vehicles at most 30' },
   RACELINE_FINISHED_TTL_HOURS: { default: '24', help: 'Hours that a finished race stays in race-states, 1..8760' },
   RACELINE_RATE_LIMIT: { default: '2000', help: 'Requests a second from one address that is not this machine, 0..1000000; 0 = no limit' },
   RACELINE_ALLOWED_ORIGINS: { default: '', help: 'Comma-separated origins whose web pages may use the gateway, besides its own; * = all' },

@@ -31,11 +31,11 @@ export const topics: readonly TopicSpec[] = [
   },
   {
     name: 'telemetry', key: 'race_id', value: 'TelemetryPoint', schema: 'telemetry-point', partitions: 'races',
-    cleanup: 'delete', retentionMs: 3 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'producers', readBy: 'journeys (later)',
+    cleanup: 'delete', retentionMs: 3 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'producers, gateway', readBy: 'historian, journeys (later)',
   },
   {
     name: 'routes', key: 'route_id', value: 'Route', schema: 'route', partitions: 'single',
-    cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'producers', readBy: 'journeys (later)',
+    cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'producers, gateway', readBy: 'gateway, journeys (later)',
   },
   {
     name: 'eta-updates', key: 'race_id', value: 'EtaUpdate, null = forgotten', schema: 'eta-update', partitions: 'races',
