@@ -4,11 +4,11 @@ import type { TopicName } from './topics.ts';
 // The graph as data. `src/runtime/partition-graph.ts` wires the nodes of the role `pipeline` as they stand here;
 // `describe.ts` prints them all.
 
-export type RoleName = 'pipeline' | 'historian' | 'gateway' | 'rebuilder';
+export type RoleName = 'pipeline' | 'journeys' | 'historian' | 'gateway' | 'rebuilder';
 
 export type ProcessorName =
   | 'decode-updates' | 'normalize-updates' | 'fold-races' | 'tally-inputs' | 'wake-races' | 'issue-forecasts'
-  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view' | 'watch-accuracy' | 'rebuild-clusters' | 'decide-rollouts';
+  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view' | 'watch-accuracy' | 'rebuild-clusters' | 'decide-rollouts' | 'follow-route';
 
 export type SourceName = TopicName | 'wake-ups' | 'http' | 'history';
 
@@ -62,6 +62,14 @@ export const topology: readonly Node[] = [
   { kind: 'source', role: 'pipeline', name: 'cluster-models', topic: 'cluster-models', reads: 'all' },
   { kind: 'processor', role: 'pipeline', name: 'learn', parents: ['race-history', 'cluster-models'], stores: ['models', 'clusters'] },
   { kind: 'sink', role: 'pipeline', name: 'snapshots', parents: ['learn'], topic: 'model-snapshots' },
+
+  { kind: 'source', role: 'journeys', name: 'telemetry', topic: 'telemetry', reads: 'group' },
+  { kind: 'source', role: 'journeys', name: 'race-states', topic: 'race-states', reads: 'group' },
+  { kind: 'source', role: 'journeys', name: 'routes', topic: 'routes', reads: 'all' },
+  { kind: 'processor', role: 'journeys', name: 'follow-route', parents: ['telemetry', 'race-states', 'routes'], stores: ['journeys', 'routes'] },
+  { kind: 'sink', role: 'journeys', name: 'passages and positions', parents: ['follow-route'], topic: 'race-updates' },
+  { kind: 'sink', role: 'journeys', name: 'refused', parents: ['follow-route'], topic: 'dead-letters' },
+  { kind: 'sink', role: 'journeys', name: 'reroutes', parents: ['follow-route'], topic: 'telemetry' },
 
   { kind: 'source', role: 'historian', name: 'race-history', topic: 'race-history', reads: 'group' },
   { kind: 'source', role: 'historian', name: 'eta-updates', topic: 'eta-updates', reads: 'group' },

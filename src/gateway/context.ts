@@ -62,6 +62,8 @@ export type GatewayDeps = {
   readonly examine?: () => Promise<DoctorReport>;
   /** Clusters of every source; absent = it reads them itself. */
   readonly clusterModels?: ClusterModels;
+  /** Routes of vehicles; absent = it reads them itself. */
+  readonly routes?: RouteStore;
   /** Rebuilds that run in this process. */
   readonly runningRebuilds?: () => readonly RunningRebuild[];
   /** null = the source with most races. */

@@ -94,7 +94,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     view.sweep();
     pending.sweep();
   }, SWEEP_MS);
-  const routes = readRoutes({ log, codec, logger });
+  const routes = deps.routes ?? readRoutes({ log, codec, logger });
   const clusterModels = deps.clusterModels ?? readClusterModels({ log, codec, logger });
   const context: GatewayContext = {
     clusterModels, pilotSource: deps.pilotSource ?? null,
@@ -212,7 +212,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     clearTimeout(limit);
     await updates.drain();
     await view.close();
-    await routes.close();
+    if (deps.routes === undefined) await routes.close();
     if (deps.clusterModels === undefined) await clusterModels.close();
   };
   return { app, listenGrpc, close: () => closing ??= closeAll() };

@@ -174,7 +174,7 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
   };
 
   const reader = (topic: 'race-states' | 'eta-updates'): Follower => followTopic({
-    log, topic, partitions, logger,
+    log, topic, partitions: applied.map((_, partition) => partition), logger,
     async onRecords(records) {
       await codec.prepare(topic, records.map((record) => record.value));
       const turn = beginTurn(systemTimers);

@@ -64,7 +64,7 @@ export function readRoutes({ log, codec, logger }: { readonly log: RecordLog; re
   }
 
   const follower = followTopic({
-    log, topic: 'routes', partitions: 1, logger,
+    log, topic: 'routes', partitions: [0], logger,
     async onRecords(records) {
       await codec.prepare('routes', records.map(({ value }) => value));
       const turn = beginTurn(systemTimers);
