@@ -10,13 +10,14 @@ import { forecast } from './forecast.ts';
 import { historian } from './historian.ts';
 import { http } from './http.ts';
 import { instances } from './instances.ts';
+import { journeys } from './journeys.ts';
 import { latency } from './latency.ts';
 import { log } from './log.ts';
 import { memory } from './memory.ts';
 import { pipeline } from './pipeline.ts';
 import { restart } from './restart.ts';
 
-const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, fanout };
+const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, fanout, journeys };
 /** `pipeline` holds their figures. */
 const parts: ReadonlySet<string> = new Set(['latency', 'memory', 'restart']);
 
