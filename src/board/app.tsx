@@ -8,12 +8,13 @@ import { HealthPage } from './pages/health.tsx';
 import { HistoryPage } from './pages/history.tsx';
 import { LivePage } from './pages/live.tsx';
 import { RacePage } from './pages/race.tsx';
+import { RebuildsPage } from './pages/rebuilds.tsx';
 import { SourcePage } from './pages/source.tsx';
 import { useRoute, type Route } from './routes.ts';
 import { changeSettings, useSettings, type Theme } from './settings.ts';
 import { spell } from './words.ts';
 
-const pages = [['live', 'Live'], ['history', 'History'], ['health', 'Health']] as const;
+const pages = [['live', 'Live'], ['history', 'History'], ['rebuilds', 'Rebuilds'], ['health', 'Health']] as const;
 const zones = ['UTC', 'America/Los_Angeles', 'America/New_York', 'Europe/London', 'Europe/Berlin', 'Asia/Kolkata', 'Asia/Shanghai', 'Asia/Tokyo', 'Australia/Sydney'];
 /** A cut shorter than this is nobody's concern. */
 const QUIET_CUT_MS = 2_000;
@@ -50,6 +51,7 @@ function Page({ route }: { readonly route: Route }): ComponentChildren {
     case 'race': return <RacePage raceId={route.raceId} key={route.raceId} />;
     case 'source': return <SourcePage source={route.source} key={route.source} />;
     case 'history': return <HistoryPage search={route.search} key={route.search.toString()} />;
+    case 'rebuilds': return <RebuildsPage />;
     case 'health': return <HealthPage />;
     case 'unknown': return <main id="main"><Empty title="There is no such page"><p><a href="#/">To the live races</a></p></Empty></main>;
   }

@@ -6,6 +6,7 @@ export type Route =
   | { readonly page: 'race'; readonly raceId: string }
   | { readonly page: 'source'; readonly source: string }
   | { readonly page: 'history'; readonly search: URLSearchParams }
+  | { readonly page: 'rebuilds' }
   | { readonly page: 'health' }
   | { readonly page: 'unknown'; readonly path: string };
 
@@ -18,6 +19,7 @@ function routeOf(hash: string): Route {
   if (name === 'race' && id !== '') return { page: 'race', raceId: id };
   if (name === 'source' && id !== '') return { page: 'source', source: id };
   if (name === 'history') return { page: 'history', search };
+  if (name === 'rebuilds') return { page: 'rebuilds' };
   if (name === 'health') return { page: 'health' };
   return { page: 'unknown', path };
 }

@@ -31,7 +31,8 @@ const DECAYS = KERNEL_WIDTHS.map((width) => Math.exp(-STEP / width));
 /** From a millisecond to 300,000 years: durations end at ten, the rest is room for the kernel and the tail law. */
 const LOWEST_LOG = Math.log(1e-3);
 const BINS = Math.ceil((Math.log(1e13) - LOWEST_LOG) / STEP) + 1;
-const GRID = Float64Array.from({ length: BINS }, (_, i) => Math.exp(LOWEST_LOG + i * STEP));
+/** The times of the grid, in seconds. */
+export const GRID = Float64Array.from({ length: BINS }, (_, i) => Math.exp(LOWEST_LOG + i * STEP));
 /** 1 / distance to the next. */
 const SLOPES = Float64Array.from({ length: BINS }, (_, i) => 1 / (GRID[i]! * Math.expm1(STEP)));
 /** Room around the outermost samples: beyond it the widest kernel has about 0.1 % of a sample's mass. */
@@ -90,11 +91,6 @@ export function blendLogs(logs: ArrayLike<number>, weights: ArrayLike<number>, c
   const cumulative = smoothed(low, size, kernel);
   mass.fill(0, first, last + 2);
   return { originSec: 0, low, cumulative, overdue: false };
-}
-
-/** Where value i of `cumulative` lies, in seconds. */
-export function valueSec({ originSec, low }: Distribution, i: number): number {
-  return originSec + GRID[low + i]!;
 }
 
 /** The logarithm of a time, of a millisecond at least. */

@@ -1,4 +1,4 @@
-import { quantile, valueSec, type Distribution } from './distribution.ts';
+import { GRID, quantile, type Distribution } from './distribution.ts';
 import { room } from './scratch.ts';
 
 /** Age, as a share of the median, from which a race counts as being on its way. Chosen, not tuned. */
@@ -13,20 +13,27 @@ const YOUNG_RATIO = 0.1;
  */
 export function byShareOfLife(distribution: Distribution, elapsedSec: number): Distribution {
   if (!(elapsedSec > 0)) return distribution;
-  const { cumulative, originSec } = distribution;
+  const { cumulative, low, originSec } = distribution;
   const median = quantile(distribution, 0.5);
   const sharedSec = median * (1 / Math.min(1, elapsedSec / (YOUNG_RATIO * median)) - 1);
-  const weighed = room(cumulative.length);
+  const size = cumulative.length;
+  const weighed = room(size);
   let sum = 0;
-  let [fromSec, before] = [originSec, 0];
-  for (let i = 0; i < weighed.length; i++) {
-    const toSec = valueSec(distribution, i);
-    sum += (cumulative[i]! - before) / ((fromSec + toSec) / 2 + sharedSec);
+  let before = 0;
+  // Twice the time at which a race is looked at, between two values: the 2 falls out.
+  const ageSec = 2 * (originSec + sharedSec);
+  let fromSec = 0;
+  for (let i = 0; i < size; i++) {
+    const toSec = GRID[low + i]!;
+    const below = cumulative[i]!;
+    sum += (below - before) / (ageSec + fromSec + toSec);
     weighed[i] = sum;
-    [fromSec, before] = [toSec, cumulative[i]!];
+    fromSec = toSec;
+    before = below;
   }
   if (!(sum > 0)) return distribution;
-  for (let i = 0; i < weighed.length; i++) weighed[i] = weighed[i]! / sum;
-  weighed[weighed.length - 1] = 1;
+  const scale = 1 / sum;
+  for (let i = 0; i < size; i++) weighed[i] = weighed[i]! * scale;
+  weighed[size - 1] = 1;
   return { ...distribution, cumulative: weighed };
 }

@@ -1,5 +1,6 @@
 import { closeCodes, compileFilter, HEARTBEAT_MS, serialiseFrame, type EtaFilter } from '../bridge/frames.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Timers } from '../runtime/timers.ts';
 import { decodeResume, encodeResume, hashFilter } from './resume-token.ts';
 import { jsonOf, type RaceLiveView, type ViewedRace } from './view.ts';
 
@@ -52,17 +53,17 @@ export type Fanout = {
 export type FanoutOptions = {
   readonly view: RaceLiveView;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly onSlowClose: () => void;
 };
 
-/** At most four frames a second per connection. */
-const TICK_MS = 250;
+/** At most four frames a second per connection: one in every tenth slot. */
 const SLOT_MS = 25;
-const SLOTS = 16;
+const SLOTS_PER_TICK = 10;
 /** Chosen with measurements of ws: a paused client otherwise takes any amount of memory. */
 export const SKIP_BYTES = 256 * 1024;
 export const CLOSE_BYTES = 1024 * 1024;
-export const SLOW_MS = 6_000;
+export const SLOW_MS = 5_000;
 const FRAME_BYTES = 128 * 1024;
 /** What a race is taken to need where it is not JSON. */
 export const ENCODED_RACE_BYTES = 600;
@@ -81,7 +82,8 @@ type Connection = {
   /** The snapshot is not through yet: `first` until its first part has gone. */
   snapshot: 'first' | 'rest' | null;
   scheduled: boolean;
-  lastSentAtMs: number;
+  /** The slot that its last frame counts for. */
+  lastSlot: number;
   lastTokenAtMs: number;
   slowSinceMs: number | null;
   subscribes: number[];
@@ -108,20 +110,20 @@ type Subscription = {
  * with the latest state of what was marked. A race's JSON is made once per change for all of them.
  *
  * **Slow clients.** Above 256 KB unsent nothing more is written (marks go on to coalesce, bounded by the number of
- * races); above 1 MB, or 6 s without coming below 256 KB, the client is told and closed with 1013.
+ * races); above 1 MB, or 5 s without coming below 256 KB, the client is told and closed with 1013.
  */
 export function createFanout(options: FanoutOptions): Fanout {
-  const { view, clock, onSlowClose } = options;
+  const { view, clock, timers, onSlowClose } = options;
   const connections = new Set<Connection>();
   const byRace = new Map<string, Set<Connection>>();
   const wide = new Set<Connection>();
   const soon = new Set<Connection>();
   let soonScheduled = false;
-  // A ring of 25 ms slots holds the connections that wait for their tick.
-  const slots: Set<Connection>[] = Array.from({ length: SLOTS }, () => new Set());
-  let slot = 0;
-  let waiting = 0;
-  let ticker: NodeJS.Timeout | null = null;
+  // Who waits for which slot. Slots are counted by the clock, so that one who is always busy gets four frames a second
+  // even where ticks come late.
+  const slots = new Map<number, Connection[]>();
+  let lastTicked = 0;
+  let stopTicker: (() => void) | null = null;
 
   const mark = (connection: Connection, raceId: string, race: ViewedRace | null, source: string): void => {
     const subscription = connection.subscription;
@@ -146,9 +148,13 @@ export function createFanout(options: FanoutOptions): Fanout {
   function schedule(connection: Connection): void {
     if (connection.scheduled || connection.closed) return;
     connection.scheduled = true;
-    const waitMs = connection.lastSentAtMs + TICK_MS - clock.nowMs();
-    if (waitMs <= 0) serveSoon(connection);
-    else serveLater(connection, waitMs);
+    const slot = connection.lastSlot + SLOTS_PER_TICK;
+    if (slot <= currentSlot()) serveSoon(connection);
+    else serveIn(slot, connection);
+  }
+
+  function currentSlot(): number {
+    return Math.floor(timers.monotonicMs() / SLOT_MS);
   }
 
   function serveSoon(connection: Connection): void {
@@ -159,31 +165,38 @@ export function createFanout(options: FanoutOptions): Fanout {
       soonScheduled = false;
       const due = [...soon];
       soon.clear();
-      for (const item of due) serve(item);
+      // The slot that runs is not a whole one any more.
+      const slot = currentSlot() + 1;
+      for (const connection of due) serve(connection, slot);
     });
   }
 
-  function serveLater(connection: Connection, waitMs: number): void {
-    const ahead = Math.min(SLOTS - 1, Math.max(1, Math.ceil(waitMs / SLOT_MS)));
-    slots[(slot + ahead) % SLOTS]!.add(connection);
-    waiting++;
-    ticker ??= setInterval(tick, SLOT_MS);
+  function serveIn(slot: number, connection: Connection): void {
+    const waiting = slots.get(slot);
+    if (waiting === undefined) slots.set(slot, [connection]);
+    else waiting.push(connection);
+    if (stopTicker !== null) return;
+    lastTicked = currentSlot();
+    awaitTick();
+  }
+
+  function awaitTick(): void {
+    stopTicker = timers.after(Math.max(0, (lastTicked + 1) * SLOT_MS - timers.monotonicMs()), tick);
   }
 
   function tick(): void {
-    slot = (slot + 1) % SLOTS;
-    const due = slots[slot]!;
-    if (due.size === 0) return;
-    slots[slot] = new Set();
-    waiting -= due.size;
-    for (const connection of due) serve(connection);
-    if (waiting === 0 && ticker !== null) {
-      clearInterval(ticker);
-      ticker = null;
+    const now = currentSlot();
+    while (lastTicked < now) {
+      lastTicked++;
+      const due = slots.get(lastTicked);
+      slots.delete(lastTicked);
+      for (const connection of due ?? []) serve(connection, lastTicked);
     }
+    if (slots.size > 0) awaitTick();
+    else stopTicker = null;
   }
 
-  function serve(connection: Connection): void {
+  function serve(connection: Connection, slot: number): void {
     connection.scheduled = false;
     const { subscription } = connection;
     if (connection.closed || subscription === null) return;
@@ -232,7 +245,7 @@ export function createFanout(options: FanoutOptions): Fanout {
       if (sink.sendParts === undefined) sink.send(`${head}${parts.map(String).join(',')}${tail}`, resume);
       else sink.sendParts(head, parts, tail, resume);
     }
-    connection.lastSentAtMs = nowMs;
+    connection.lastSlot = slot;
     if (!isThrough && !connection.closed) {
       // The rest of a snapshot need not keep to 4 Hz: the client's own speed paces it.
       connection.scheduled = true;
@@ -259,7 +272,7 @@ export function createFanout(options: FanoutOptions): Fanout {
       return true;
     }
     connection.scheduled = true;
-    serveLater(connection, TICK_MS);
+    serveIn(currentSlot() + SLOTS_PER_TICK, connection);
     return true;
   }
 
@@ -345,7 +358,7 @@ export function createFanout(options: FanoutOptions): Fanout {
   return {
     open(sink) {
       const connection: Connection = {
-        sink, seq: 0, subscription: null, changed: new Set(), removed: new Set(), snapshot: null, scheduled: false, lastSentAtMs: 0,
+        sink, seq: 0, subscription: null, changed: new Set(), removed: new Set(), snapshot: null, scheduled: false, lastSlot: -Infinity,
         lastTokenAtMs: 0, slowSinceMs: null, subscribes: [], closed: false,
       };
       connections.add(connection);
@@ -397,7 +410,7 @@ export function createFanout(options: FanoutOptions): Fanout {
     size: () => connections.size,
     close() {
       clearInterval(heartbeat);
-      if (ticker !== null) clearInterval(ticker);
+      stopTicker?.();
       stopListening();
       for (const connection of connections) {
         connection.sink.close(closeCodes.goingAway, 'The service stops');

@@ -6,6 +6,7 @@ import fastifyWebsocket from '@fastify/websocket';
 import fastify from 'fastify';
 import { AppError, messageOf } from '../errors.ts';
 import { isLoopback } from '../runtime/loopback.ts';
+import { systemTimers } from '../runtime/timers.ts';
 import { refuseChanges, requireTokens, SOCKET_PROTOCOL } from './access.ts';
 import type { App } from './app.ts';
 import { createAppender } from './appender.ts';
@@ -89,7 +90,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   const pending = pendingWrites(view, clock);
   const waiting = firstEtas(view, () => clock.nowMs());
   const updates = createAppender(log, 'race-updates', partitions);
-  const fanout = createFanout({ view, clock, onSlowClose: () => hooks.onSlowClose?.() });
+  const fanout = createFanout({ view, clock, timers: systemTimers, onSlowClose: () => hooks.onSlowClose?.() });
   const sweeper = setInterval(() => {
     view.sweep();
     pending.sweep();

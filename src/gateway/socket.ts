@@ -5,7 +5,7 @@ import { closeCodes, parseClientFrame } from '../bridge/frames.ts';
 import { isOwnOrigin, originRefused } from './cross-origin.ts';
 import { failure } from './failures.ts';
 import type { Fanout, FrameSink } from './fanout.ts';
-import { textFrame } from './text-frame.ts';
+import { writeTextFrame } from './text-frame.ts';
 import type { RaceLiveView } from './view.ts';
 
 export type SocketOptions = {
@@ -49,9 +49,9 @@ function serveSocket(socket: WebSocket, connection: Duplex, options: SocketOptio
     // Whole frames, so they may stand between those of ws: its own way costs twice the time, and this is most of what a
     // gateway does.
     sendParts: (head, races, tail) => {
-      if (socket.readyState === socket.OPEN) connection.write(textFrame(head, races, tail));
+      if (socket.readyState === socket.OPEN) writeTextFrame(connection, head, races, tail);
     },
-    bufferedBytes: () => socket.bufferedAmount,
+    bufferedBytes: () => connection.writableLength,
     ping: () => {
       // No pong since the last one: the peer is gone without a word.
       if (!alive) socket.terminate();

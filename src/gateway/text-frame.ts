@@ -1,26 +1,23 @@
+import type { Writable } from 'node:stream';
+
 const COMMA = 0x2c;
 const FINAL_TEXT = 0x81;
-/** Frames are cut from slabs: a buffer of its own for each would have the collector run all the time. */
-const SLAB_BYTES = 1024 * 1024;
-const LARGEST_CUT_BYTES = SLAB_BYTES / 8;
-let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-let used = 0;
+const SCRATCH_BYTES = 16 * 1024;
+/** Where frames are made. */
+let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
-/** Bytes that nobody else has, with anything in them. */
-function cut(bytes: number): Buffer {
-  if (bytes > LARGEST_CUT_BYTES) return Buffer.allocUnsafeSlow(bytes);
-  if (used + bytes > SLAB_BYTES) {
-    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-    used = 0;
-  }
-  return slab.subarray(used, used += bytes);
-}
-
-/** A WebSocket text frame as a server sends it: `head`, the races with commas between them, `tail`. One copy, one buffer. */
-export function textFrame(head: string, races: readonly Buffer[], tail: string): Buffer {
+/**
+ * Writes a WebSocket text frame as a server sends it: `head`, the races with commas between them, `tail`.
+ *
+ * One copy and one write. The system mostly takes a frame at once, so the next one is made in the same memory: memory of
+ * its own for each would have the collector run all the time, which cost more than the writes.
+ */
+export function writeTextFrame(connection: Writable, head: string, races: readonly Buffer[], tail: string): void {
   const length = lengthOf(head, races, tail);
   const headerBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = cut(headerBytes + length);
+  // What has to wait its turn is held for long: no more than its own bytes.
+  const isShared = headerBytes + length <= SCRATCH_BYTES && connection.writableLength === 0;
+  const frame = isShared ? scratch.subarray(0, headerBytes + length) : Buffer.allocUnsafe(headerBytes + length);
   frame[0] = FINAL_TEXT;
   if (length < 126) frame[1] = length;
   else if (length < 65_536) {
@@ -31,12 +28,14 @@ export function textFrame(head: string, races: readonly Buffer[], tail: string):
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
   fill(frame, headerBytes, head, races, tail);
-  return frame;
+  connection.write(frame);
+  // Not taken as a whole: the scratch is the connection's now.
+  if (isShared && connection.writableLength > 0) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 }
 
-/** The same without a header. */
+/** The same text without a frame around it. */
 export function joined(head: string, races: readonly Buffer[], tail: string): Buffer {
-  const text = cut(lengthOf(head, races, tail));
+  const text = Buffer.allocUnsafe(lengthOf(head, races, tail));
   fill(text, 0, head, races, tail);
   return text;
 }

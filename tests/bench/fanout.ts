@@ -3,10 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { createCodec } from '../../src/adapters/avro/codec.ts';
 import { embeddedRegistry } from '../../src/adapters/avro/embedded-registry.ts';
-import type { EtaUpdate } from '../../src/forecast/eta-update.ts';
-import { etaUpdate, raceState } from '../integration/gateway/harness.ts';
 import { quantileOf, rounded, type Figure } from './bench.ts';
 import { startChild } from './child.ts';
+import { startFeed } from './feed.ts';
 import type { GatewayMessage, GatewayOrder, GatewayProcessOptions } from './processes/gateway.ts';
 import type { SocketClientsOptions, SocketClientsOrder, SocketClientsReport } from './processes/socket-clients.ts';
 
@@ -17,11 +16,9 @@ const RACES_EACH = 5;
 const REVISED_EVERY_MS = 1_250;
 const REVISIONS_PER_SEC = (RACES * 1_000) / REVISED_EVERY_MS;
 const TICKS_PER_SEC = 4;
-const FEED_MS = 25;
 const WARM_MS = 5_000;
 const MEASURED_MS = 10_000;
 const STALL_LIMIT_MS = 15_000;
-const metadata = { branch: 'main', commit: '0f3a9c2d7b1e', runner: 'ubuntu-24.04', actor: 'somebody', event: 'push', attempt: '1' };
 
 /** 10,000 WebSocket clients on one gateway that has one core; the clients and the feed have another. */
 export async function fanout(): Promise<Figure[]> {
@@ -36,8 +33,10 @@ export async function fanout(): Promise<Figure[]> {
   const { address } = await gateway.next();
   pin(gateway.pid, 0);
   pin(process.pid, 1);
-  const feed = startFeed(codec, order);
-  feed.start();
+  // One residue after the other, each for a tick: a client has one race of each.
+  const races = Array.from({ length: RACES }, (_, i) => `race-${(i % (RACES / RACES_EACH)) * RACES_EACH + Math.floor(i / (RACES / RACES_EACH))}`);
+  const feed = startFeed({ codec, order, races });
+  feed.start(REVISIONS_PER_SEC);
   await sleep(WARM_MS);
   const from = await ask('usage');
   await sleep(WARM_MS);
@@ -53,10 +52,12 @@ export async function fanout(): Promise<Figure[]> {
     await clients.next();
     await sleep(1_000);
     const idle = await ask('usage');
-    feed.start();
+    feed.start(REVISIONS_PER_SEC);
     await sleep(WARM_MS);
     const calm = await measure(tell, clients.next, ask);
     const perFrameUs = ((calm.cpuShare - feedShare) * 1e6) / calm.framesPerSec;
+    // While the clients sorted and sent what they had measured they read nothing: that is not the gateway's delay.
+    await sleep(1_000);
     // One that asks for everything and reads nothing.
     const stalled = new WebSocket(`${address.replace('http', 'ws')}/v1/etas`);
     await new Promise((resolve) => stalled.once('open', resolve));
@@ -107,49 +108,6 @@ async function closedAfter(ask: (what: 'usage' | 'slow') => Promise<GatewayMessa
     if ((await ask('slow')).slowCloses > 0) return performance.now() - sinceMs;
   }
   return Infinity;
-}
-
-/** Revisions as the pipeline would publish them, spread evenly over time. */
-function startFeed(codec: ReturnType<typeof createCodec>, order: (message: GatewayOrder) => void): { start(): void; stop(): void } {
-  const startedAt = Date.now() - 60_000;
-  // One residue after the other, each for a tick: a client has one race of each.
-  const races = Array.from({ length: RACES }, (_, i) => `race-${(i % (RACES / RACES_EACH)) * RACES_EACH + Math.floor(i / (RACES / RACES_EACH))}`);
-  order({
-    topic: 'race-states',
-    records: races.map((raceId) => [raceId, codec.encode('race-states', raceState({
-      race_id: raceId, source: 'github-actions/acme/api', title: 'build (ubuntu-24.04)', started_at: startedAt, first_at: startedAt, last_at: startedAt, appended_at: startedAt,
-      metadata: Object.entries(metadata).map(([key, value]) => ({ key, value, at: startedAt })),
-    }), 'RaceState').toString('base64')]),
-  });
-  const revision = (raceId: string, number: number): EtaUpdate => {
-    const nowMs = Date.now();
-    const one = { revision: number, eta_sec: 300 + (number % 7), issued_at: nowMs, confidence: 0.71, basis: 'stage', reason: 'progress' } as const;
-    return etaUpdate({
-      race_id: raceId, source: 'github-actions/acme/api', title: 'build (ubuntu-24.04)', started_at: startedAt, revision: number, issued_at: nowMs, event_at: nowMs, metadata,
-      eta_sec: one.eta_sec, finish_at: startedAt + 300_000, basis: one.basis, reason: one.reason, model_version: '3@184467',
-      progress: { current: 41.5, confidence: 0.7, predicted_next: 44.2, next_update_at: nowMs + 10_000, source: 'interpolated' },
-      milestones: ['checkout', 'compile', 'test'].map((name) => ({ name, kind: 'stage', state: 'pending', eta_at: startedAt + 200_000, p10_at: startedAt + 180_000, p90_at: startedAt + 240_000, passed_at: null, distance_m: null, eta_type: 'estimated' })),
-      eta_revisions: [1, 2, 3, 4, 5].map((back) => ({ ...one, revision: Math.max(1, number - back), issued_at: nowMs - 500 * back })),
-    });
-  };
-  let timer: NodeJS.Timeout | undefined;
-  let sent = 0;
-  return {
-    start() {
-      const startMs = performance.now();
-      const sentBefore = sent;
-      timer = setInterval(() => {
-        const due = sentBefore + Math.floor(((performance.now() - startMs) / 1_000) * REVISIONS_PER_SEC);
-        const records: [string, string][] = [];
-        for (; sent < due; sent++) {
-          const raceId = races[sent % RACES]!;
-          records.push([raceId, codec.encode('eta-updates', revision(raceId, 1 + Math.floor(sent / RACES))).toString('base64')]);
-        }
-        order({ topic: 'eta-updates', records });
-      }, FEED_MS);
-    },
-    stop: () => clearInterval(timer),
-  };
 }
 
 /** Where the machine cannot, both share what there is, and the figures say less. */

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openSetting, type Bench, type Figure } from './bench.ts';
+import { board } from './board.ts';
 import { clusters } from './clusters.ts';
 import { codec } from './codec.ts';
 import { fanout } from './fanout.ts';
@@ -15,11 +16,13 @@ import { latency } from './latency.ts';
 import { log } from './log.ts';
 import { memory } from './memory.ts';
 import { pipeline } from './pipeline.ts';
+import { rebuild } from './rebuild.ts';
 import { restart } from './restart.ts';
+import { throughput } from './throughput.ts';
 
-const benches: Readonly<Record<string, Bench>> = { pipeline, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, fanout, journeys };
+const benches: Readonly<Record<string, Bench>> = { pipeline, throughput, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, rebuild, fanout, board, journeys };
 /** `pipeline` holds their figures. */
-const parts: ReadonlySet<string> = new Set(['latency', 'memory', 'restart']);
+const parts: ReadonlySet<string> = new Set(['throughput', 'latency', 'memory', 'restart']);
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
 const names = positionals.length > 0 ? positionals : Object.keys(benches).filter((name) => !parts.has(name));

@@ -7,7 +7,7 @@ import { appendAll, standardMix } from './mix.ts';
 import type { BareLoopOptions } from './processes/bare-loop.ts';
 import type { PipelineProcessOptions } from './processes/pipeline.ts';
 
-const RACES = 7_000;
+const RACES = 20_000;
 /** Records before this one warm up the compiler. */
 const WARM_UP = 0.3;
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeLine } from '../../src/cli/update-target.ts';
 import { emptyUpdate, type RaceUpdate } from '../../src/race/update.ts';
 import { buildBoard, openBrowser, whyNoBrowser } from '../support/browser.ts';
-import { startService, temporaryDirectory, type RunningService } from '../support/service.ts';
+import { query, startService, temporaryDirectory, type RunningService } from '../support/service.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const views = [
@@ -46,6 +46,15 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     const past = Array.from({ length: 12 }, (_, index) => run(`past-${index}`, 'build', nowMs - 3_600_000 + 60_000 * index, 100 + index % 3)).flat();
     const short = Array.from({ length: 12 }, (_, index) => [...run(`short-${index}`, 'lint', nowMs - 3_600_000 + 60_000 * index, 1), ...run(`unit-${index}`, 'unit', nowMs - 3_600_000 + 60_000 * index, 6)]).flat();
     await post([...past, ...short]);
+    // Who is forecast before its like runs are learned is not silent for long until it is by a guess.
+    let probes = 0;
+    await waitUntil('what ended is learned', async () => {
+      const id = `probe-${probes++}`;
+      await post([say(id, { title: 'unit', state: 'queued', queued_at: Date.now() })]);
+      const { eta } = await (await fetch(`${service.url}/v1/races/${id}`)).json() as { eta: { basis: string } | null };
+      await post([say(id, { state: 'canceled', completed_at: Date.now() })]);
+      return eta?.basis === 'key';
+    });
     await post([
       say('known', { title: 'build', state: 'running', started_at: nowMs - 30_000, progress: 25, metadata: { branch: 'main' } }),
       say('late', { title: 'unit', state: 'running', started_at: nowMs - 12_000 }),
@@ -65,7 +74,7 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
 
   test.each(views)('has no serious finding of axe on any page ($name)', async ({ viewport, colorScheme }) => {
     const page = await open('#/', { viewport, colorScheme });
-    for (const path of ['#/', '#/race/known', `#/source/${encodeURIComponent(SOURCE)}`, '#/history', '#/health', '#/nowhere']) {
+    for (const path of ['#/', '#/race/known', `#/source/${encodeURIComponent(SOURCE)}`, '#/history', '#/rebuilds', '#/health', '#/nowhere']) {
       await page.goto(`${service.url}/${path}`);
       await page.locator('main').waitFor();
       await waitUntil('everything is loaded', async () => (await page.locator('.loading').count()) === 0);
@@ -90,6 +99,38 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     await page.locator('.plot canvas').first().waitFor();
     await post([say('known', { state: 'passed', completed_at: Date.now() })]);
     await page.locator('.facts').getByText('Passed').waitFor();
+    await page.context().close();
+  });
+
+  test('rebuilds a source when asked, shows the verdict with its reasons, and takes what is on trial back', async () => {
+    const nowMs = Date.now();
+    const past = Array.from({ length: 700 }, (_, index) => run(`kind-${index}`, index % 2 === 0 ? `compile target ${index}` : `render video ${index}`, nowMs - 7_200_000 + 5_000 * index, (index % 2 === 0 ? 60 : 600) + index % 7));
+    await post(past.flat());
+    const page = await open('#/rebuilds');
+    page.on('dialog', (dialog) => void dialog.accept());
+    await page.getByText('Nothing was rebuilt yet').waitFor();
+    await waitUntil('history holds the races', async () => Number((await query<{ n: number }>(service.url, `SELECT count() AS n FROM races WHERE source = '${SOURCE}'`))[0]?.n) >= 700);
+    await page.getByLabel('Source').fill(SOURCE);
+    await page.getByRole('button', { name: 'Rebuild', exact: true }).click();
+    await page.getByText(`A rebuild of ${SOURCE} was asked for.`).waitFor();
+    const row = page.getByRole('region', { name: 'Runs' }).locator('tbody tr').first();
+    await row.locator('.pill', { hasText: 'accepted' }).waitFor({ timeout: 60_000 });
+    await row.locator('summary').click();
+    expect(await row.locator('.checks li').count()).toBeGreaterThan(2);
+    const versions = page.getByRole('region', { name: 'Versions by source' });
+    await versions.getByText('shadow: forecasts, serves none').waitFor({ timeout: 30_000 });
+    await versions.getByRole('button', { name: 'Promote' }).click();
+    await versions.getByText('canary: serves').waitFor({ timeout: 30_000 });
+    await versions.getByRole('button', { name: 'Roll back' }).click();
+    await page.getByRole('region', { name: 'Decisions' }).getByText('Rolled back by').first().waitFor({ timeout: 30_000 });
+    await page.context().close();
+  });
+
+  test('holds what came true of a source against what the spread of like runs allows', async () => {
+    const page = await open(`#/source/${encodeURIComponent(SOURCE)}`);
+    const section = page.locator('section', { hasText: 'How right the forecasts were' });
+    await section.getByText(/of the forecasts at submission were within 20 %.*Like runs differ/).waitFor({ timeout: 30_000 });
+    await section.locator('.u-legend', { hasText: 'the ceiling of like runs' }).waitFor();
     await page.context().close();
   });
 

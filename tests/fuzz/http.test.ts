@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readRouteFile } from '../../src/adapters/route-files/read-route-file.ts';
 import type { App } from '../../src/gateway/app.ts';
 import { buildGateway } from '../../src/gateway/server.ts';
 import { failureCodes, rejectionCodes } from '../../src/errors.ts';
-import { openEngines, until, type Engines } from '../integration/gateway/harness.ts';
+import { gatewayDeps, openEngines, until, type Engines } from '../integration/gateway/harness.ts';
+import { silentLogger } from '../support/silent-logger.ts';
 import { anyJson, anyUpdate } from './arbitrary-updates.ts';
 import { FUZZ_TIMEOUT_MS, runsOf } from './runs.ts';
 
@@ -13,10 +13,7 @@ let engines: Engines;
 let gateway: { readonly app: App; close(): Promise<void> };
 beforeAll(async () => {
   engines = await openEngines();
-  gateway = await buildGateway({
-    host: '127.0.0.1', port: 0, ...engines, history: null, clock: { nowMs: () => Date.now() }, ready: () => ({ ready: true, roles: {} }), metricsText: async () => '', readRouteFile,
-    logger: { debug() {}, info() {}, warn() {}, error: (details) => { errors.push(details); } },
-  });
+  gateway = await buildGateway(gatewayDeps(engines, { logger: { ...silentLogger, error: (details) => { errors.push(details); } } }));
   await until(async () => (await gateway.app.inject('/races')).statusCode === 200 && (await gateway.app.inject('/v1/routes')).statusCode === 200);
 });
 afterAll(async () => {

@@ -1,4 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
+import type { Accuracy as AccuracyAnswer, SourceAccuracy } from '../../bridge/accuracy.ts';
+import { getJson } from '../api/http.ts';
 import { queryRows } from '../api/sql.ts';
 import { useQuery } from '../api/use-query.ts';
 import { Empty, Failure, Loading } from '../parts/notices.tsx';
@@ -27,6 +29,7 @@ export function SourcePage({ source }: { readonly source: string }) {
      FROM v_races WHERE source = {source:String} AND outcome IN ('passed', 'failed') GROUP BY title ORDER BY sum(duration_sec) DESC LIMIT 200`, { source }));
   const days = useQuery(`days ${source}`, () => queryRows<Day>(
     `SELECT day, phase, forecasts, within20, coverage, mean_confidence AS confidence FROM v_accuracy_daily WHERE source = {source:String} AND role = 'served' ORDER BY day LIMIT 3000`, { source }));
+  const recent = useQuery(`accuracy ${source}`, async () => (await getJson<AccuracyAnswer>(`/v1/accuracy?source=${encodeURIComponent(source)}`)).sources[0] ?? null);
   const shifts = useQuery(`shifts ${source}`, () => queryRows<Shift>(
     `SELECT title, ratio, recent_median_sec AS recent, earlier_median_sec AS earlier, toUnixTimestamp64Milli(last_completed_at) AS at FROM v_level_shifts WHERE source = {source:String} LIMIT 20`, { source }));
   if (runs.error !== null) return <main id="main"><h1>{source}</h1><Failure error={runs.error} again={runs.again} /></main>;
@@ -49,7 +52,7 @@ export function SourcePage({ source }: { readonly source: string }) {
               <ul>{shifts.data!.map((shift) => <li key={shift.title}><b>{shift.title}</b>: the last runs take {spell(shift.recent)}, those before {spell(shift.earlier)} ({shift.ratio >= 1 ? `${shift.ratio.toFixed(1)} times as long` : `${percent(1 - shift.ratio)} less`}, last seen {clockTime(Number(shift.at), Date.now(), timeZone)})</li>)}</ul>
             </section>
           )}
-          <Accuracy days={days.data ?? []} isLoading={days.isLoading} />
+          <Accuracy days={days.data ?? []} recent={recent.data} isLoading={days.isLoading} />
           <Titles titles={titles.data ?? []} onChoose={setTitle} />
         </>
       )}
@@ -82,7 +85,9 @@ function Durations({ runs }: { readonly runs: readonly Run[] }) {
   );
 }
 
-function Accuracy({ days, isLoading }: { readonly days: readonly Day[]; readonly isLoading: boolean }) {
+/** @param recent of the last 30 days, with the ceiling that the spread of like runs allows. */
+function Accuracy({ days, recent, isLoading }: { readonly days: readonly Day[]; readonly recent: SourceAccuracy | null; readonly isLoading: boolean }) {
+  const ceiling = recent?.ceiling ?? null;
   const plot = useMemo(() => {
     const first = days.filter(({ phase }) => phase === 'submission');
     return {
@@ -91,13 +96,19 @@ function Accuracy({ days, isLoading }: { readonly days: readonly Day[]; readonly
         { label: 'within 20 % at submission', colour: '--accent', values: first.map(({ within20 }) => 100 * within20) },
         { label: 'as it promised', colour: '--muted', values: first.map(({ confidence }) => 100 * confidence), isDashed: true },
         { label: 'inside P10–P90 (80 is right)', colour: '--good', values: first.map(({ coverage }) => 100 * coverage) },
+        ...ceiling === null ? [] : [{ label: 'the ceiling of like runs', colour: '--warn', values: first.map(() => 100 * ceiling.within20), isDashed: true }],
       ],
     };
-  }, [days]);
+  }, [days, ceiling]);
   const total = days.reduce((sum, { forecasts }) => sum + Number(forecasts), 0);
   return (
     <section>
       <h2>How right the forecasts were</h2>
+      {recent !== null && recent.races > 0 && (
+        <p>In the last 30 days {percent(recent.at_submission.within20)} of the forecasts at submission were within 20 %{recent.at_submission.p10_p90_coverage !== null && <>, and {percent(recent.at_submission.p10_p90_coverage)} of the races ended inside P10–P90</>}. {ceiling === null
+          ? 'No kind of run has come ten times yet, so what its spread allows is not known.'
+          : <>Like runs differ by so much that no fixed guess for each kind could have been right for more than {percent(ceiling.within20)}; one learned from as many runs, for {percent(ceiling.within20_learned)}.</>}</p>
+      )}
       {total === 0 ? <p class="sub">{isLoading ? 'Loading…' : 'No forecast of this source has met its truth yet.'}</p>
         : <Plot label={`Share of forecasts within 20 % and inside P10 to P90 by day, ${total} forecasts`} x={plot.x} series={plot.series} yText={(y) => `${Math.round(y)} %`} yRange={[0, 100]} isDaily />}
     </section>

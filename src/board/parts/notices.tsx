@@ -11,7 +11,7 @@ export function Command({ text }: { readonly text: string }) {
       setTimeout(() => setCopied(false), 2_000);
     });
   };
-  return <div class="command"><code>{text}</code><button type="button" onClick={copy} aria-label={`Copy: ${text}`}>{isCopied ? 'Copied' : 'Copy'}</button></div>;
+  return <div class="command"><code tabIndex={0}>{text}</code><button type="button" onClick={copy} aria-label={`Copy: ${text}`}>{isCopied ? 'Copied' : 'Copy'}</button></div>;
 }
 
 export function Empty({ title, children }: { readonly title: string; readonly children?: ComponentChildren }) {

@@ -8,6 +8,7 @@ import { startGateway } from '../../../src/gateway/server.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import { partitionCounts, topics } from '../../../topology/topics.ts';
 import { childOptions, tellParent } from '../child.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 export type GatewayProcessOptions = { readonly maxConnections: number };
 /** Records as the topic holds them, values in base64; or a question. */
@@ -31,7 +32,7 @@ const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
 await codec.register();
 let slowCloses = 0;
 const { address, close } = await startGateway({
-  host: '127.0.0.1', port: 0, log, codec, history: null, clock: { nowMs: () => Date.now() }, logger: { debug() {}, info() {}, warn() {}, error() {} },
+  host: '127.0.0.1', port: 0, log, codec, history: null, clock: { nowMs: () => Date.now() }, logger: silentLogger,
   ready: () => ({ ready: true, roles: {} }), metricsText: async () => '', readRouteFile, hooks: { onSlowClose: () => { slowCloses++; } }, options: { maxConnections },
 });
 

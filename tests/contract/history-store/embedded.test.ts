@@ -1,5 +1,5 @@
 import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
-import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { historyStoreContract } from './suite.ts';
 
 historyStoreContract('embedded chDB', async (dataDir) => {

@@ -1,5 +1,5 @@
 import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
-import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { startClickHouse } from '../../support/clickhouse/start-clickhouse.ts';
 import { historyStoreContract } from './suite.ts';
 

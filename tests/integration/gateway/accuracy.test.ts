@@ -1,21 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
 import { run } from '../../../src/cli/main.ts';
 import type { FinishedRace } from '../../../src/forecast/history-record.ts';
 import type { Gateway } from '../../../src/gateway/server.ts';
 import { etaRevisionRow, forecastErrorRows, raceRow } from '../../../src/history/rows.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import { checkpoint, etaUpdate, finishedRace } from '../../support/clickhouse/history-records.ts';
-import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
-import { openEngines, openGateway, send, type Engines } from './harness.ts';
+import { openGateway, openHistoryGateway, send, type Engines, type HistoryGateway } from './harness.ts';
 
 // Few enough races to reckon by hand.
 const HOUR_MS = 3_600_000;
 const nowMs = Date.now();
-let directory: string;
+let closeAll: HistoryGateway['closeAll'];
 let engines: Engines;
 let history: HistoryStore;
 let gateway: Gateway;
@@ -34,9 +29,7 @@ const said = (durationSec: number) => [
 ];
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'raceline-accuracy-'));
-  history = await openHistoryStore({ config: { url: null, database: 'raceline', username: 'default', password: '' }, dataDir: directory, historyTtlDays: 3_650, logger: silentLogger });
-  await history.migrate();
+  ({ engines, history, gateway, closeAll } = await openHistoryGateway());
   const late = checkpoint({ revision: 1, elapsed_sec: 60, eta_sec: 100, p10_sec: 100, p50_sec: 100, p90_sec: 100, confidence: 0.5, basis: 'source' });
   const races = [
     // Passed in 100 and 160 s: at submission the first is right, later (120 s) just right; the second is never within 32 s until 120 is: no, 40 off.
@@ -59,14 +52,9 @@ beforeAll(async () => {
   await history.insert('eta_revisions', etas.map(([etaSec, shownSec], i) => etaRevisionRow(etaUpdate('race-0', i + 1, {
     source: 'ci/a', started_at: startedAt, issued_at: startedAt + i * 10_000, eta_sec: etaSec, display: { finish_at: startedAt + shownSec * 1_000, state: 'stable' }, state: i === 3 ? 'passed' : 'running',
   }), { topic: 'eta-updates', partition: 0, offset: i, appendedAtMs: nowMs })), 'revisions');
-  engines = await openEngines();
-  gateway = await openGateway(engines, { history });
 });
 afterAll(async () => {
-  await gateway.close();
-  await history.close();
-  await engines.log.close();
-  await rm(directory, { recursive: true, force: true });
+  await closeAll();
 });
 
 const close = (value: number) => expect.closeTo(value, 9);

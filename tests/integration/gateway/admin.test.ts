@@ -1,41 +1,29 @@
 import { readdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
 import { AppError } from '../../../src/errors.ts';
 import type { Gateway } from '../../../src/gateway/server.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import { finishedRace } from '../../support/clickhouse/history-records.ts';
 import { raceRow } from '../../../src/history/rows.ts';
-import { openEngines, openGateway, pipelineWriter, raceState, readUpdates, send, until, type Engines } from './harness.ts';
+import { openGateway, openHistoryGateway, pipelineWriter, raceState, readUpdates, send, until, type Engines, type HistoryGateway } from './harness.ts';
 
-const logger = { debug() {}, info() {}, warn() {}, error() {} };
 const DAY_MS = 86_400_000;
 let engines: Engines;
 let history: HistoryStore;
 let gateway: Gateway;
 let withoutHistory: Gateway;
-let directory: string;
+let closeAll: HistoryGateway['closeAll'];
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'raceline-admin-'));
-  history = await openHistoryStore({ config: { url: null, database: 'raceline', username: 'default', password: '' }, dataDir: directory, historyTtlDays: 36_500, logger });
-  await history.migrate();
+  ({ engines, history, gateway, closeAll } = await openHistoryGateway());
   await history.insert('races', [0, 1, 2].map((n) => raceRow({ ...finishedRace(n), race_id: `old-${n}`, source: n < 2 ? 'ci/old' : 'ci/new' }, { topic: 'race-history', partition: 0, offset: n, appendedAtMs: Date.now() })), 'races-1');
-  engines = await openEngines();
-  gateway = await openGateway(engines, { history, dataDir: directory });
   withoutHistory = await openGateway(engines);
   for (const id of ['live-1', 'live-2', 'live-3']) await pipelineWriter(engines).state(raceState({ race_id: id, source: 'ci/live', applied_offset: -1 }));
   for (const each of [gateway, withoutHistory]) await until(async () => (await send(each, 'GET', '/race/live-3')).status === 200);
 });
 afterAll(async () => {
   await withoutHistory.close();
-  await gateway.close();
-  await history.close();
-  await engines.log.close();
-  await rm(directory, { recursive: true, force: true });
+  await closeAll();
 });
 
 describe('POST /admin/purge', () => {

@@ -1,18 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { readRouteFile } from '../../../src/adapters/route-files/read-route-file.ts';
 import { buildGateway } from '../../../src/gateway/server.ts';
 import { closeCodes } from '../../../src/bridge/frames.ts';
 import { etaViewOf, factsOf, raceViewOf } from '../../../src/gateway/facts.ts';
-import { etaUpdate, openEngines, raceState } from './harness.ts';
+import { etaUpdate, gatewayDeps, openEngines, raceState } from './harness.ts';
 
 test('schemas/openapi.json is what the routes say (write it anew with vitest -u)', async () => {
   const engines = await openEngines();
-  const logger = { debug() {}, info() {}, warn() {}, error() {} };
-  const { app, close } = await buildGateway({
-    host: '127.0.0.1', port: 0, ...engines, history: null, clock: { nowMs: () => Date.now() }, logger,
-    ready: () => ({ ready: true, roles: {} }), metricsText: async () => '', readRouteFile,
-  });
+  const { app, close } = await buildGateway(gatewayDeps(engines));
   await app.ready();
   await expect(`${JSON.stringify(app.swagger(), null, 2)}\n`).toMatchFileSnapshot('../../../schemas/openapi.json');
   await close();

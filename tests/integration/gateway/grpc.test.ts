@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { RaceService, RaceState, RaceUpdate_UpdateType as Type, type RaceUpdate } from '../../../src/gateway/grpc/generated/race_pb.js';
 import type { Gateway } from '../../../src/gateway/server.ts';
 import { openTokens } from '../../../src/gateway/tokens.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { etaUpdate, openEngines, openGateway, pipelineWriter, raceState, send, until, type Engines } from './harness.ts';
 
 let engines: Engines;
@@ -179,7 +180,7 @@ describe('who may', () => {
     directory = await mkdtemp(join(tmpdir(), 'raceline-grpc-'));
     const path = join(directory, 'tokens');
     await writeFile(path, [['read', 'r'], ['write', 'w']].map(([scope, token]) => `${scope} ${createHash('sha256').update(token!).digest('hex')} ${scope}er`).join('\n'));
-    closed = await openGateway(engines, { grpcPort: 0, options: { tokens: openTokens({ path, clock: { nowMs: () => Date.now() }, logger: { debug() {}, info() {}, warn() {}, error() {} } }) } });
+    closed = await openGateway(engines, { grpcPort: 0, options: { tokens: openTokens({ path, clock: { nowMs: () => Date.now() }, logger: silentLogger }) } });
   });
   afterAll(async () => {
     await closed.close();

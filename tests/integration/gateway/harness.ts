@@ -8,13 +8,15 @@ import type { GatewayDeps } from '../../../src/gateway/context.ts';
 import { startGateway, type Gateway } from '../../../src/gateway/server.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import type { Codec } from '../../../src/ports/codec.ts';
+import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import type { LogRecord, RecordLog } from '../../../src/ports/record-log.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import type { RaceState } from '../../../src/race/state.ts';
 import type { RaceUpdate } from '../../../src/race/update.ts';
 import { partitionCounts, topics } from '../../../topology/topics.ts';
+import { openEmbeddedHistory } from '../../support/clickhouse/embedded-history.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 export type Engines = { readonly log: RecordLog; readonly codec: Codec };
 
@@ -27,13 +29,37 @@ export async function openEngines(clock: Clock = { nowMs: () => Date.now() }): P
   return { log, codec };
 }
 
-export async function openGateway(engines: Engines, more: Partial<GatewayDeps> = {}): Promise<Gateway> {
-  const gateway = await startGateway({
-    host: '127.0.0.1', port: 0, ...engines, history: null, clock: { nowMs: () => Date.now() }, logger: silent,
+/** What a gateway needs: the engines, no ClickHouse, any free port. */
+export function gatewayDeps(engines: Engines, more: Partial<GatewayDeps> = {}): GatewayDeps {
+  return {
+    host: '127.0.0.1', port: 0, ...engines, history: null, clock: { nowMs: () => Date.now() }, logger: silentLogger,
     ready: () => ({ ready: true, roles: { gateway: 'running' } }), metricsText: async () => 'up 1\n', readRouteFile, ...more,
-  });
+  };
+}
+
+export async function openGateway(engines: Engines, more: Partial<GatewayDeps> = {}): Promise<Gateway> {
+  const gateway = await startGateway(gatewayDeps(engines, more));
   await until(async () => (await fetch(`${gateway.address}/readyz`)).status !== 503 || more.ready !== undefined);
   return gateway;
+}
+
+export type HistoryGateway = { readonly engines: Engines; readonly history: HistoryStore; readonly gateway: Gateway; closeAll(): Promise<void> };
+
+/** A gateway over the embedded ClickHouse, which a process can open once. */
+export async function openHistoryGateway(): Promise<HistoryGateway> {
+  const { store, dataDir, close } = await openEmbeddedHistory();
+  const engines = await openEngines();
+  const gateway = await openGateway(engines, { history: store, dataDir });
+  return {
+    engines,
+    history: store,
+    gateway,
+    async closeAll() {
+      await gateway.close();
+      await close();
+      await engines.log.close();
+    },
+  };
 }
 
 /** Asks again until it is true; fails after 5 s. */

@@ -1,25 +1,17 @@
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
 import type { Gateway } from '../../../src/gateway/server.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
-import { openEngines, openGateway, send, type Engines } from './harness.ts';
+import { openHistoryGateway, send, type HistoryGateway } from './harness.ts';
 
-const logger = { debug() {}, info() {}, warn() {}, error() {} };
-let engines: Engines;
 let history: HistoryStore;
 let gateway: Gateway;
-let directory: string;
+let closeAll: HistoryGateway['closeAll'];
 
 const STARTED_MS = Date.parse('2026-01-01T00:00:00Z');
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'raceline-gateway-'));
-  history = await openHistoryStore({ config: { url: null, database: 'raceline', username: 'default', password: '' }, dataDir: directory, historyTtlDays: 365, logger });
-  await history.migrate();
+  ({ history, gateway, closeAll } = await openHistoryGateway());
   const from = { topic: 'race-history', partition: 0, ingested_at: new Date().toISOString().replace('T', ' ').replace('Z', '') };
   const instant = (atMs: number) => new Date(atMs).toISOString().replace('T', ' ').replace('Z', '');
   // Two at a time start in the same millisecond: pages must neither repeat nor skip.
@@ -37,14 +29,9 @@ beforeAll(async () => {
     deadline_at: null, deadline_probability: null, basis: 'key', reason: 'submitted', model_version: 'm', cluster_id: null, previous_eta_sec: null, display_state: 'stable',
     display_finish_at: null, progress: null, ...from, topic: 'eta-updates', offset: revision,
   })), 'revisions-1');
-  engines = await openEngines();
-  gateway = await openGateway(engines, { history });
 });
 afterAll(async () => {
-  await gateway.close();
-  await history.close();
-  await engines.log.close();
-  await rm(directory, { recursive: true, force: true });
+  await closeAll();
 });
 
 describe('GET /historic/races', () => {

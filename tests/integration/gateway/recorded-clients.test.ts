@@ -5,12 +5,12 @@ import { noHooks } from '../../../src/runtime/hooks.ts';
 import { runLearner } from '../../../src/runtime/learner.ts';
 import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
 import { recordedClients, recordedErrors, type RecordedRequest } from '../../support/recorded-clients.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { openEngines, openGateway, readUpdates, send, until, type Answer, type Engines } from './harness.ts';
 
 // What the clients of the raceboard API sent, and what they were answered there: sent again, each at the time it was sent
 // then, to a gateway with a pipeline behind it.
 
-const logger = { debug() {}, info() {}, warn() {}, error() {} };
 const clock = { atMs: 0, nowMs: () => clock.atMs };
 const clients = recordedClients();
 
@@ -26,8 +26,8 @@ const replayed = new Map<string, Replayed[]>();
 beforeAll(async () => {
   clock.atMs = Math.min(...[...clients.values()].flat().map(({ atMs }) => atMs));
   engines = await openEngines(clock);
-  learner = await runLearner({ ...engines, clock, logger });
-  pipeline = await runPipeline({ ...engines, learner, clock, logger, hooks: noHooks, finishedTtlMs: 86_400_000, writerId: 'w' });
+  learner = await runLearner({ ...engines, clock, logger: silentLogger });
+  pipeline = await runPipeline({ ...engines, learner, clock, logger: silentLogger, hooks: noHooks, finishedTtlMs: 86_400_000, writerId: 'w' });
   gateway = await openGateway(engines, { clock });
   for (const client of clients.keys()) replayed.set(client, []);
   const inOrder = [...clients].flatMap(([client, requests]) => requests.map((request) => ({ client, request }))).sort((a, b) => a.request.atMs - b.request.atMs);

@@ -8,12 +8,11 @@ import { join } from 'node:path';
 import { createClient, ClickHouseLogLevel } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { readRouteFile } from '../../../src/adapters/route-files/read-route-file.ts';
 import { buildGateway, startGateway, type Gateway } from '../../../src/gateway/server.ts';
 import { openTokens, parseTokens } from '../../../src/gateway/tokens.ts';
-import { openEngines, openGateway, send, until, type Engines } from './harness.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { gatewayDeps, openEngines, openGateway, send, until, type Engines } from './harness.ts';
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
 
 let engines: Engines;
@@ -27,11 +26,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const deps = (more: object = {}) => ({
-  host: '127.0.0.1', port: 0, ...engines, history: null, clock: { nowMs: () => Date.now() }, logger: silent,
-  ready: () => ({ ready: true, roles: {} }), metricsText: async () => 'up 1\n', readRouteFile, ...more,
-});
-
 describe('tokens', () => {
   let gateway: Gateway;
   let path: string;
@@ -39,7 +33,7 @@ describe('tokens', () => {
   beforeAll(async () => {
     path = join(folder, 'tokens');
     await writeFile(path, `# who may do what\nread ${hashOf('reader')} a reader\nwrite ${hashOf('writer')} ci\nread,write ${hashOf('both')} both\nadmin ${hashOf('boss')} ops\n`);
-    gateway = await openGateway(engines, { options: { tokens: openTokens({ path, clock: { nowMs: () => nowMs }, logger: silent }) } });
+    gateway = await openGateway(engines, { options: { tokens: openTokens({ path, clock: { nowMs: () => nowMs }, logger: silentLogger }) } });
   });
   afterAll(() => gateway.close());
 
@@ -111,7 +105,7 @@ describe('tokens', () => {
   });
 
   test('are not needed for a preflight of an allowed origin', async () => {
-    const other = await openGateway(engines, { options: { allowedOrigins: ['https://board.example'], tokens: openTokens({ path, clock: { nowMs: () => 0 }, logger: silent }) } });
+    const other = await openGateway(engines, { options: { allowedOrigins: ['https://board.example'], tokens: openTokens({ path, clock: { nowMs: () => 0 }, logger: silentLogger }) } });
     const answer = await send(other, 'OPTIONS', '/race', undefined, { origin: 'https://board.example' });
     expect([answer.status, answer.headers.get('access-control-allow-headers')]).toEqual([204, 'authorization, content-type']);
     await other.close();
@@ -142,7 +136,7 @@ describe('tokens', () => {
   });
 
   test('a file that is not there keeps the service from starting', () => {
-    expect(() => openTokens({ path: join(folder, 'none'), clock: { nowMs: () => 0 }, logger: silent })).toThrow(expect.objectContaining({ code: 'config_invalid' }));
+    expect(() => openTokens({ path: join(folder, 'none'), clock: { nowMs: () => 0 }, logger: silentLogger })).toThrow(expect.objectContaining({ code: 'config_invalid' }));
   });
 });
 
@@ -169,10 +163,10 @@ describe('the name in Host', () => {
   });
 
   test('is not looked at where others can reach it by names that it cannot know', async () => {
-    const { app, close } = await buildGateway(deps({ host: '0.0.0.0' }));
+    const { app, close } = await buildGateway(gatewayDeps(engines, { host: '0.0.0.0' }));
     expect((await app.inject({ url: '/healthz', headers: { host: 'any.example' } })).statusCode).toBe(200);
     await close();
-    const listed = await buildGateway(deps({ host: '0.0.0.0', options: { allowedHosts: ['any.example'] } }));
+    const listed = await buildGateway(gatewayDeps(engines, { host: '0.0.0.0', options: { allowedHosts: ['any.example'] } }));
     expect((await listed.app.inject({ url: '/healthz', headers: { host: 'any.example' } })).statusCode).toBe(200);
     expect((await listed.app.inject({ url: '/healthz', headers: { host: 'other.example' } })).statusCode).toBe(421);
     await listed.close();
@@ -181,7 +175,7 @@ describe('the name in Host', () => {
 
 describe('on an address that others can reach', () => {
   test('requests of one address are limited, those of others and of this machine are not', async () => {
-    const { app, close } = await buildGateway(deps({ host: '0.0.0.0', options: { rateLimitPerSec: 5 } }));
+    const { app, close } = await buildGateway(gatewayDeps(engines, { host: '0.0.0.0', options: { rateLimitPerSec: 5 } }));
     const statuses = async (remoteAddress: string, url: string): Promise<number[]> => {
       const found: number[] = [];
       for (let i = 0; i < 8; i++) found.push((await app.inject({ url, remoteAddress })).statusCode);
@@ -242,9 +236,9 @@ describe('on an address that others can reach', () => {
 
   test('a service without tokens says so loudly', async () => {
     const warnings: string[] = [];
-    const logger = { ...silent, warn: (_: object, message: string) => { warnings.push(message); } };
+    const logger = { ...silentLogger, warn: (_: object, message: string) => { warnings.push(message); } };
     // A name that cannot be bound: it must have warned before.
-    await expect(startGateway(deps({ host: 'host.invalid', logger }))).rejects.toThrow();
+    await expect(startGateway(gatewayDeps(engines, { host: 'host.invalid', logger }))).rejects.toThrow();
     expect(warnings).toEqual([expect.stringContaining('open to everybody')]);
   });
 });

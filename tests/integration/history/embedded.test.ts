@@ -11,7 +11,7 @@ import { splitStatements } from '../../../src/history/sql-tokens.ts';
 import { raceRow, telemetryRow, type RaceRow } from '../../../src/history/rows.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import { finishedRace, START_AT_MS } from '../../support/clickhouse/history-records.ts';
-import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 const config = { url: null, database: 'raceline', username: 'default', password: '' };
 const schemas = new URL('../../../schemas/clickhouse/', import.meta.url);

@@ -16,7 +16,7 @@ import { runHistorian, type Historian } from '../../../src/runtime/historian.ts'
 import type { BatchLimits, HistorianLag } from '../../../src/runtime/historian-partition.ts';
 import { topics, type TopicName } from '../../../topology/topics.ts';
 import { etaUpdate, finishedRace, forget, partitionState } from '../../support/clickhouse/history-records.ts';
-import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 

@@ -5,27 +5,25 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
 import { checkReadOnly } from '../../../src/adapters/clickhouse/read-only.ts';
 import { bindParameters } from '../../../src/gateway/clickhouse-query.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
-import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
+import { openEmbeddedHistory, type EmbeddedHistory } from '../../support/clickhouse/embedded-history.ts';
 
 // What an attacker would try, against the engine itself. A file with a secret and a listening socket stand for all that
 // a statement must not reach.
 
 const SECRET = 'secret-7f3a9c';
 
-let dataDir: string;
 let outsideDir: string;
 let store: HistoryStore;
+let close: EmbeddedHistory['close'];
 let listener: Server;
 let connections = 0;
 let secretFile: string;
 let address: string;
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'raceline-read-only-'));
   outsideDir = await mkdtemp(join(tmpdir(), 'raceline-outside-'));
   secretFile = join(outsideDir, 'secret.csv');
   await writeFile(secretFile, `${SECRET}\n`);
@@ -36,13 +34,11 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => { listener.listen(0, '127.0.0.1', resolve); });
   address = `127.0.0.1:${(listener.address() as AddressInfo).port}`;
-  store = await openHistoryStore({ config: { url: null, database: 'raceline', username: 'default', password: '' }, dataDir, historyTtlDays: 30, logger: silentLogger });
-  await store.migrate();
+  ({ store, close } = await openEmbeddedHistory());
 });
 afterAll(async () => {
-  await store.close();
+  await close();
   listener.close();
-  await rm(dataDir, { recursive: true, force: true });
   await rm(outsideDir, { recursive: true, force: true });
 });
 

@@ -1,24 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
 import { auditRow, forecastErrorRows, raceRow } from '../../../src/history/rows.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
+import { openEmbeddedHistory, type EmbeddedHistory } from '../../support/clickhouse/embedded-history.ts';
 import { finishedRace, partitionState } from '../../support/clickhouse/history-records.ts';
-import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
 
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
 const queries = [...readme.matchAll(/```sql\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
 
-let dataDir: string;
 let store: HistoryStore;
+let close: EmbeddedHistory['close'];
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'raceline-readme-'));
-  store = await openHistoryStore({ config: { url: null, database: 'raceline', username: 'default', password: '' }, dataDir, historyTtlDays: 3_650, logger: silentLogger });
-  await store.migrate();
+  ({ store, close } = await openEmbeddedHistory());
   const position = { topic: 'race-history', partition: 0, offset: 0, appendedAtMs: Date.now() };
   // Ended a minute ago: the views look at the last days.
   const completedAt = Date.now() - 60_000;
@@ -27,10 +21,7 @@ beforeAll(async () => {
   await store.insert('forecast_errors', forecastErrorRows(race, position), 'errors');
   await store.insert('audit', [auditRow(partitionState(0, 1), { ...position, topic: 'race-states' })], 'audit');
 });
-afterAll(async () => {
-  await store.close();
-  await rm(dataDir, { recursive: true, force: true });
-});
+afterAll(() => close());
 
 it('README.md has an example for each of accuracy, slowest sources and audit', async () => {
   expect(queries).toHaveLength(3);

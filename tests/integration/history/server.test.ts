@@ -6,7 +6,7 @@ import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store
 import { raceRow } from '../../../src/history/rows.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import { finishedRace, START_AT_MS } from '../../support/clickhouse/history-records.ts';
-import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
 
 let dir: string;

@@ -21,7 +21,7 @@ import type { RebuildRequest } from '../../../src/runtime/rebuild-requests.ts';
 import { loadRollout, rebuildOf, type RebuildRow } from '../../../src/runtime/rebuild-store.ts';
 import { topics } from '../../../topology/topics.ts';
 import { checkpoint, finishedRace } from '../../support/clickhouse/history-records.ts';
-import { silentLogger } from '../../support/clickhouse/silent-logger.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
 import { raceFleet } from '../../support/race-fleet.ts';
 import { seededRandom } from '../../support/random.ts';

@@ -12,6 +12,7 @@ import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
 import { partitionCounts, topics } from '../../../topology/topics.ts';
 import { start } from '../cli/process.ts';
 import { openGateway, send, until } from '../gateway/harness.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 // A pipeline and a gateway on one log, with a clock moved by hand: what was refused for being ahead of time is in time
 // later.
@@ -19,7 +20,6 @@ import { openGateway, send, until } from '../gateway/harness.ts';
 const START_MS = Date.parse('2026-03-01T12:00:00Z');
 const LATER_MS = 20 * 60_000;
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const clock = { now: START_MS, nowMs: () => clock.now };
 let log: RecordLog;
 let learner: Learner;
@@ -31,8 +31,8 @@ beforeAll(async () => {
   await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: partitionCounts.embedded[topic.partitions] })));
   const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
   await codec.register();
-  learner = await runLearner({ log, codec, clock, logger: silent });
-  pipeline = await runPipeline({ log, codec, learner, clock, logger: silent, hooks: noHooks, finishedTtlMs: 86_400_000, writerId: 'test' });
+  learner = await runLearner({ log, codec, clock, logger: silentLogger });
+  pipeline = await runPipeline({ log, codec, learner, clock, logger: silentLogger, hooks: noHooks, finishedTtlMs: 86_400_000, writerId: 'test' });
   gateway = await openGateway({ log, codec }, { clock });
   await until(() => pipeline.tasks.size === 4);
 });

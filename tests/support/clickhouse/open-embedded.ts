@@ -1,6 +1,6 @@
 // Opens the embedded ClickHouse in a process of its own and tells its parent how that went.
 import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
-import { silentLogger } from './silent-logger.ts';
+import { silentLogger } from '../silent-logger.ts';
 
 try {
   await openHistoryStore({

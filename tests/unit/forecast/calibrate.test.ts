@@ -2,15 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { calibrated, createCalibration, isCalibrated, learnCalibration, phaseOf, restoreCalibration, storeCalibration, trueConfidence, type Calibration } from '../../../src/forecast/calibrate.ts';
 import { distributionOf, massBelow, massWithin, quantile, type Distribution } from '../../../src/forecast/distribution.ts';
 import type { Checkpoint } from '../../../src/race/state.ts';
+import { seededRandom } from '../../support/random.ts';
 import { finishedOf } from './race-builder.ts';
 
-/** A seeded stream of numbers in [0, 1) (mulberry32). */
-const randomOf = (seed: number) => () => {
-  seed = (seed + 0x6d2b79f5) | 0;
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-};
 /** Durations around 100 s; the spread is a factor of exp(spread). */
 const drawn = (random: () => number, spread: number) => 100 * Math.exp(spread * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()));
 const believed = (spread: number): Distribution => distributionOf([-1.6, -1, -0.5, 0, 0.5, 1, 1.6].map((z) => 100 * Math.exp(spread * z)), [0.2, 0.6, 0.88, 1, 0.88, 0.6, 0.2]);
@@ -26,7 +20,7 @@ function checkpointOf(calibration: Calibration, raw: Distribution, elapsedSec = 
 
 /** Forecasts races and learns from each `delay` races later; tells what the newest half of the forecasts was worth. */
 function run(raw: Distribution, spread: number, races: number, delay: number, calibration = createCalibration()) {
-  const random = randomOf(7);
+  const random = seededRandom(7);
   const waiting: { checkpoint: Checkpoint; sec: number }[] = [];
   const counts = { n: 0, below: 0, within: 0, hits: 0, confidence: 0 };
   for (let i = 0; i < races; i++) {
@@ -77,7 +71,7 @@ describe('calibration', () => {
   });
 
   test('whatever it learns, levels stay in order and confidence rises with the raw one within 0..1', () => {
-    const random = randomOf(3);
+    const random = seededRandom(3);
     const calibration = createCalibration();
     for (let i = 0; i < 3_000; i++) {
       const raw = believed(0.05 + random());

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { firstEtas } from '../../../src/gateway/first-eta.ts';
 import { openView, REMOVAL_MEMORY_MS, type RaceLiveView } from '../../../src/gateway/view.ts';
 import { etaUpdate, openEngines, pipelineWriter, raceState, until, type Engines } from '../../integration/gateway/harness.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
-const logger = { debug() {}, info() {}, warn() {}, error() {} };
 let engines: Engines;
 let writer: ReturnType<typeof pipelineWriter>;
 let view: RaceLiveView | null = null;
@@ -21,7 +21,7 @@ afterEach(async () => {
 });
 
 async function open(): Promise<RaceLiveView> {
-  view = await openView({ ...engines, clock: { nowMs: () => nowMs }, logger });
+  view = await openView({ ...engines, clock: { nowMs: () => nowMs }, logger: silentLogger });
   await view.restored;
   return view;
 }

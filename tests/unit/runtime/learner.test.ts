@@ -4,15 +4,14 @@ import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
 import type { FinishedRace, HistoryRecord } from '../../../src/forecast/history-record.ts';
 import { encodeModel } from '../../../src/forecast/model.ts';
-import type { Logger } from '../../../src/ports/logger.ts';
 import type { RecordLog } from '../../../src/ports/record-log.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import { runLearner, type Learner } from '../../../src/runtime/learner.ts';
 import { embeddedCodec } from '../../support/graph-driver.ts';
 import { seededRandom } from '../../support/random.ts';
 import { waitUntil } from '../../support/wait-until.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const clock = { nowMs: () => 1_767_225_600_000 };
 const codec = await embeddedCodec();
 const PARTITIONS = partitionCounts.embedded.sources;
@@ -46,7 +45,7 @@ async function freshLog(): Promise<RecordLog> {
 }
 
 async function learnerOn(log: RecordLog): Promise<Learner> {
-  const learner = await runLearner({ log, codec, clock, logger: quiet });
+  const learner = await runLearner({ log, codec, clock, logger: silentLogger });
   open.push(learner);
   await learner.caughtUp;
   return learner;

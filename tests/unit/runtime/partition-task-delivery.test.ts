@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { Logger } from '../../../src/ports/logger.ts';
 import type { LogRecord, RecordBatch, RecordLog } from '../../../src/ports/record-log.ts';
 import { emptyUpdate } from '../../../src/race/update.ts';
 import { noHooks } from '../../../src/runtime/hooks.ts';
@@ -7,10 +6,10 @@ import { PartitionTask } from '../../../src/runtime/partition-task.ts';
 import { initialPosition, PartitionStore } from '../../../src/runtime/race-store.ts';
 import { systemTimers } from '../../../src/runtime/timers.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 const T0 = 1_767_225_600_000;
 const codec = await embeddedCodec();
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 function record(offset: number, raceId: string, appendedAtMs = T0): LogRecord {
   const update = { ...emptyUpdate(raceId, 'ci/acme', appendedAtMs), title: 'build', state: 'running' as const, started_at: appendedAtMs };
@@ -29,7 +28,7 @@ function makeTask() {
     return appended.push(topic);
   };
   const task = new PartitionTask({
-    partition: 0, partitionCount: 1, historyPartitions: 1, log: { append } as unknown as RecordLog, codec, clock: { nowMs: () => time.nowMs }, logger: quiet,
+    partition: 0, partitionCount: 1, historyPartitions: 1, log: { append } as unknown as RecordLog, codec, clock: { nowMs: () => time.nowMs }, logger: silentLogger,
     timers: systemTimers, hooks: noHooks, store: new PartitionStore(initialPosition(0)), writerId: 'w', endOffset: 0, commit: async () => {},
     models: { modelOf: () => undefined, versionOf: () => '0@0' }, graceMs: HOUR_MS, finishedTtlMs: 24 * HOUR_MS,
   });

@@ -3,7 +3,6 @@ import { partitionCounts, topics } from '../../../topology/topics.ts';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
 import type { EtaUpdate } from '../../../src/forecast/eta-update.ts';
-import type { Logger } from '../../../src/ports/logger.ts';
 import type { LogRecord, RecordLog, SubscriptionHandler } from '../../../src/ports/record-log.ts';
 import { emptyUpdate } from '../../../src/race/update.ts';
 import { noHooks } from '../../../src/runtime/hooks.ts';
@@ -12,10 +11,10 @@ import { runPipeline } from '../../../src/runtime/pipeline.ts';
 import { restoreStore } from '../../../src/runtime/restore-store.ts';
 import type { Timers } from '../../../src/runtime/timers.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 const T0 = 1_767_225_600_000;
 const ID = { topic: 'race-updates', partition: 0 } as const;
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 /** Three slices of wake-ups. */
 const RACES = 600;
 
@@ -60,8 +59,8 @@ it.each(['eta-updates', 'race-states'] as const)('close() in the middle of slice
       };
     },
   };
-  const learner = await runLearner({ log, codec, clock, logger: quiet });
-  const pipeline = await runPipeline({ log, codec, learner, clock, logger: quiet, hooks: noHooks, finishedTtlMs: 24 * HOUR_MS, writerId: 'w', timers });
+  const learner = await runLearner({ log, codec, clock, logger: silentLogger });
+  const pipeline = await runPipeline({ log, codec, learner, clock, logger: silentLogger, hooks: noHooks, finishedTtlMs: 24 * HOUR_MS, writerId: 'w', timers });
   await group.handler.onAssigned([ID]);
   const store = pipeline.tasks.get(0)!.store;
   const records = Array.from({ length: RACES }, (_, offset): LogRecord => ({

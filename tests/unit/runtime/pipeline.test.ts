@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { partitionCounts, topics } from '../../../topology/topics.ts';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
-import type { Logger } from '../../../src/ports/logger.ts';
 import type { LogRecord, RecordBatch, RecordLog, SubscriptionHandler } from '../../../src/ports/record-log.ts';
 import { positionKey } from '../../../src/race/position-key.ts';
 import { emptyUpdate } from '../../../src/race/update.ts';
@@ -12,10 +11,10 @@ import { runLearner, type Learner } from '../../../src/runtime/learner.ts';
 import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
 import { initialPosition } from '../../../src/runtime/race-store.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
 
 const T0 = 1_767_225_600_000;
 const ID = { topic: 'race-updates', partition: 0 } as const;
-const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const clock = { nowMs: () => T0 };
 const codec = await embeddedCodec();
 
@@ -39,8 +38,8 @@ beforeEach(async () => {
       };
     },
   };
-  const learner = await runLearner({ log, codec, clock, logger: quiet });
-  const pipeline = await runPipeline({ log, codec, learner, clock, logger: quiet, hooks: noHooks, finishedTtlMs: 24 * HOUR_MS, writerId: 'w' });
+  const learner = await runLearner({ log, codec, clock, logger: silentLogger });
+  const pipeline = await runPipeline({ log, codec, learner, clock, logger: silentLogger, hooks: noHooks, finishedTtlMs: 24 * HOUR_MS, writerId: 'w' });
   scene = { log, group, pipeline, learner };
 });
 afterEach(async () => {

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createCommitter, type OffsetToCommit } from '../../../../src/adapters/kafka/committer.ts';
-import type { Logger } from '../../../../src/ports/logger.ts';
+import { silentLogger } from '../../../support/silent-logger.ts';
 
-const logger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 const clock = { nowMs: () => Date.now() };
 const held = new AbortController().signal;
 
@@ -32,7 +31,7 @@ function coordinator() {
 describe('createCommitter()', () => {
   it('sends commits of one turn together and keeps one request in flight, in which the newest offset goes next', async () => {
     const remote = coordinator();
-    const committer = createCommitter({ send: remote.send, clock, logger });
+    const committer = createCommitter({ send: remote.send, clock, logger: silentLogger });
     const first = [committer.commit(of(0, 1)), committer.commit(of(1, 5))];
     await remote.next();
     expect(remote.requests[0]?.offsets.map((one) => [one.id.partition, one.offset])).toEqual([[0, 1], [1, 5]]);
@@ -50,7 +49,7 @@ describe('createCommitter()', () => {
 
   it('tries a refused commit again, with the newest offset', async () => {
     const remote = coordinator();
-    const committer = createCommitter({ send: remote.send, clock, logger });
+    const committer = createCommitter({ send: remote.send, clock, logger: silentLogger });
     const older = committer.commit(of(0, 1));
     await remote.next();
     const newer = committer.commit(of(0, 2));
@@ -63,7 +62,7 @@ describe('createCommitter()', () => {
 
   it('refuses commits of a lost partition: before, while waiting, and after a refused try', async () => {
     const remote = coordinator();
-    const committer = createCommitter({ send: remote.send, clock, logger });
+    const committer = createCommitter({ send: remote.send, clock, logger: silentLogger });
     const holding = new AbortController();
     const inFlight = committer.commit(of(0, 1, holding.signal));
     await remote.next();
@@ -80,7 +79,7 @@ describe('createCommitter()', () => {
 
   it('does not carry a commit over to a later holding of the same partition', async () => {
     const remote = coordinator();
-    const committer = createCommitter({ send: remote.send, clock, logger });
+    const committer = createCommitter({ send: remote.send, clock, logger: silentLogger });
     const before = new AbortController();
     const stale = committer.commit(of(0, 9, before.signal)).catch((error: unknown) => error);
     before.abort();

@@ -1,9 +1,8 @@
 import type { Kafka, Message } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { openProducerLane, type PendingAppend } from '../../../../src/adapters/kafka/producer-lane.ts';
-import type { Logger } from '../../../../src/ports/logger.ts';
+import { silentLogger } from '../../../support/silent-logger.ts';
 
-const logger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 type Sent = { readonly producer: number; readonly partition: number | undefined; readonly values: readonly string[] };
 type Answer = (sent: Sent) => unknown;
@@ -47,7 +46,7 @@ function append(lane: { push(append: PendingAppend): void }, partition: number, 
 
 function openLane(answers: readonly Answer[], nowMs: () => number = () => Date.now()) {
   const faked = vendor(answers);
-  return { ...faked, lane: openProducerLane({ kafka: faked.kafka, logger, clock: { nowMs } }) };
+  return { ...faked, lane: openProducerLane({ kafka: faked.kafka, logger: silentLogger, clock: { nowMs } }) };
 }
 
 describe('openProducerLane()', () => {
