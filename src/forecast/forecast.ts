@@ -3,6 +3,7 @@ import { calibrated, isCalibrated, phaseOf, trueConfidence } from './calibrate.t
 import { versionsBeside, type Beside } from './beside.ts';
 import { baseBy, baseOf, type Base } from './history-base.ts';
 import { conditionOn, distributionOf, massBelow, massWithin, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
+import { worthwhileMove, type ShownMove } from './display.ts';
 import type { Milestone } from './eta-update.ts';
 import { LEAST_PROGRESS } from './learn.ts';
 import { milestonesOf } from './milestones.ts';
@@ -51,11 +52,12 @@ export type Forecast = {
   /** What other versions in play would have said, made when asked for: once a race. */
   readonly beside: () => BesideForecast[];
   /**
-   * What leaving the published finish, and the shown one, would lose: how much less probable it is that what remains is
-   * within 20 % of it than of etaSec. 0 = nothing; 1 = it has passed, or there is none.
+   * What leaving the published finish would lose: how much less probable it is that what remains is within 20 % of it
+   * than of etaSec. 0 = nothing; 1 = it has passed, or there is none.
    */
   readonly lossOfPublished: number;
-  readonly lossOfShown: number;
+  /** Where to show the finish from now on; of one that is not shown yet, the forecast's. */
+  readonly shown: ShownMove;
   /** Made when asked for: most forecasts are not published. */
   readonly milestones: () => Milestone[];
 };
@@ -90,16 +92,19 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
   const near = massNear(looked, sec, elapsedSec);
   const lossOf = (otherSec: number): number => (otherSec <= elapsedSec ? 1 : Math.max(0, near - massNear(looked, otherSec, elapsedSec)));
   const mostSec = Math.max(MAX_FORECAST_SEC, elapsedSec);
+  const etaSec = Math.min(Math.max(sec, elapsedSec), mostSec);
   const quantileSec = (share: number): number => Math.min(quantile(distribution, share), mostSec);
   return {
-    etaSec: Math.min(Math.max(sec, elapsedSec), mostSec),
+    etaSec,
     p10Sec: quantileSec(0.1), p25Sec: quantileSec(0.25), p50Sec: quantileSec(0.5), p75Sec: quantileSec(0.75), p90Sec: quantileSec(0.9),
     confidence: calibration === null ? mass : trueConfidence(calibration, phase, mass), basis, clusterId: base.clusterId, clusterVersion: base.clusterVersion,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
     beside: () => (model === undefined ? [] : besideOf(model, race, asOfMs)),
     lossOfPublished: race.published === null ? 1 : lossOf(race.published.eta_sec),
-    lossOfShown: race.display.finish_at === null || race.started_at === null ? 1 : lossOf((race.display.finish_at - race.started_at) / 1000),
+    shown: race.display.finish_at === null || race.started_at === null
+      ? { sec: etaSec, gain: 1 }
+      : worthwhileMove((race.display.finish_at - race.started_at) / 1000, etaSec, elapsedSec, (totalSec) => massNear(looked, totalSec, elapsedSec)),
     milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
   };
 }
@@ -216,6 +221,6 @@ function exact(race: RaceState, sec: number): Forecast {
   return {
     etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-    overdue: false, lossOfPublished: 0, lossOfShown: 0, beside: () => [], milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
+    overdue: false, lossOfPublished: 0, shown: { sec, gain: 0 }, beside: () => [], milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };
 }

@@ -3,13 +3,16 @@ import { currentMetadata } from '../race/metadata.ts';
 import { predictProgress, updateIntervalHintSec } from '../race/progress.ts';
 import { isFinished, SHOWN_REVISIONS, type Basis, type Checkpoint, type Display, type DisplayState, type Published, type RaceState, type Reason } from '../race/state.ts';
 import { withCheckpoint } from './checkpoints.ts';
-import { mayStand, moveToleranceSec, nextDisplay, stageToleranceSec } from './display.ts';
+import { isWorthTelling, moveToleranceSec, nextDisplay } from './display.ts';
 import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
 import type { Forecast } from './forecast.ts';
 import { milestonesOf } from './milestones.ts';
 
-/** Reasons that a stage gives: worth a look, and worth saying when the finish moves. */
-export const STAGE_REASONS: ReadonlySet<Reason> = new Set(['stage_started', 'stage_done', 'passage']);
+/**
+ * Reasons that a stage gives: worth a look, and worth saying when the finish moves. Not `passage`: who waits at a stop of a journey asks for that
+ * stop, and it is said each time.
+ */
+export const STAGE_REASONS: ReadonlySet<Reason> = new Set(['stage_started', 'stage_done']);
 
 /** What made someone look at the race. `significant`: worth publishing however little the ETA moves. */
 export type Cause = { readonly reason: Reason; readonly significant: boolean; readonly eventAtMs: number };
@@ -22,9 +25,10 @@ const OVERDUE_OF_AGE = 0.05;
 
 /**
  * Decides whether a forecast is worth publishing and, if so, gives the revision and the race that remembers it.
- * Published are: the first revision, state changes, stages that moved the finish by 5 s and 5 % of what remains to where it is clearly more likely, a finish that moved beyond the tolerance (5 s, 5 % of
- * what remains, half the interquartile range: the largest), one that has passed, a change of what is displayed but the
- * end of a correction; once, the end. null = nothing worth saying. Does not change `race`.
+ * Published are: the first revision, state changes, stages and the passing of time that moved the finish by 5 s and 5 % of
+ * what remains to where it is clearly more likely, a finish that moved beyond the tolerance (5 s, 5 % of what remains,
+ * half the interquartile range: the largest), one that has passed, a change of what is displayed but the end of a
+ * correction; once, the end. null = nothing worth saying. Does not change `race`.
  * @param forecast null = none could be made: then the ETA is unknown, and said so once.
  */
 export function revise(race: RaceState, forecast: Forecast | null, cause: Cause, options: ReviseOptions): Revision | null {
@@ -36,7 +40,7 @@ export function revise(race: RaceState, forecast: Forecast | null, cause: Cause,
 
 function reviseRunning(race: RaceState, forecast: Forecast, cause: Cause, options: ReviseOptions): Revision | null {
   const { nowMs } = options;
-  const display = nextDisplay(race, forecast, nowMs, updateIntervalHintSec(race));
+  const display = nextDisplay(race, forecast, nowMs);
   if (!isWorthPublishing(race, forecast, display, cause, nowMs)) return null;
   return publish(race, forecast, display, forecast.milestones(), reasonOf(race, display, cause), cause, options);
 }
@@ -45,22 +49,22 @@ function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display
   const { published } = race;
   if (published === null || isNewState(race.display.state, display.state)) return true;
   const movedSec = forecast.etaSec - published.eta_sec;
-  if (cause.significant) {
-    if (!STAGE_REASONS.has(cause.reason) || race.started_at === null) return true;
-    // A stage that went as expected is not news: on a bus there are ninety.
-    return Math.abs(movedSec) > stageToleranceSec(published.eta_sec - (nowMs - race.started_at) / 1000) && !mayStand(race, forecast);
-  }
-  if (race.started_at === null) return Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec);
+  if (race.started_at === null) return cause.significant || Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec);
   const ageSec = (nowMs - race.started_at) / 1000;
+  // A stage that went as expected is not news: on a bus there are ninety.
+  if (STAGE_REASONS.has(cause.reason)) return isWorthTelling(race, published, forecast, ageSec);
+  if (cause.significant) return true;
   if (ageSec >= published.eta_sec) return movedSec > Math.max(LEAST_OVERDUE_SEC, OVERDUE_OF_AGE * ageSec);
-  const remainingSec = forecast.etaSec - ageSec;
-  if (cause.reason === 'rate_change' && mayStand(race, forecast)) return false;
-  return Math.abs(movedSec) > (cause.reason === 'rate_change' ? stageToleranceSec(remainingSec) : moveToleranceSec(forecast, remainingSec));
+  return cause.reason === 'rate_change' ? isWorthTelling(race, published, forecast, ageSec) : Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec - ageSec);
 }
 
-/** That a correction is over is not worth a revision. */
+/** That a correction began or is over is not worth a revision of itself: where the finish moves, that is weighed. */
 function isNewState(before: DisplayState, after: DisplayState): boolean {
-  return before !== after && !(before === 'correcting' && after === 'stable');
+  return before !== after && !(isWithinTime(before) && isWithinTime(after));
+}
+
+function isWithinTime(state: DisplayState): boolean {
+  return state === 'stable' || state === 'correcting';
 }
 
 /** A race that turns stuck says so, whatever made someone look. */
@@ -80,7 +84,7 @@ function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): 
 
 function certain(sec: number, race: RaceState): Forecast {
   return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null, overdue: false, lossOfPublished: 0, lossOfShown: 0, beside: () => [], milestones: () => [],
+    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null, overdue: false, lossOfPublished: 0, shown: { sec, gain: 0 }, beside: () => [], milestones: () => [],
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
   };
 }

@@ -5,8 +5,8 @@ import { createCodec } from '../../src/adapters/avro/codec.ts';
 import { embeddedRegistry } from '../../src/adapters/avro/embedded-registry.ts';
 import { quantileOf, rounded, type Figure } from './bench.ts';
 import { startChild } from './child.ts';
+import { startFeed } from './feed.ts';
 import type { GatewayMessage, GatewayOrder, GatewayProcessOptions } from './processes/gateway.ts';
-import { revisionFeed } from './revision-feed.ts';
 import type { SocketClientsOptions, SocketClientsOrder, SocketClientsReport } from './processes/socket-clients.ts';
 
 const CLIENTS = Number(process.env['RACELINE_FANOUT_CLIENTS'] ?? 10_000);
@@ -14,6 +14,7 @@ const RACES = 1_000;
 const RACES_EACH = 5;
 /** In each tick another fifth of the races moves, and of a client's five races one: a frame per client and tick. */
 const REVISED_EVERY_MS = 1_250;
+const REVISIONS_PER_SEC = (RACES * 1_000) / REVISED_EVERY_MS;
 const TICKS_PER_SEC = 4;
 const WARM_MS = 5_000;
 const MEASURED_MS = 10_000;
@@ -33,9 +34,9 @@ export async function fanout(): Promise<Figure[]> {
   pin(gateway.pid, 0);
   pin(process.pid, 1);
   // One residue after the other, each for a tick: a client has one race of each.
-  const raceIds = Array.from({ length: RACES }, (_, i) => `race-${(i % (RACES / RACES_EACH)) * RACES_EACH + Math.floor(i / (RACES / RACES_EACH))}`);
-  const feed = revisionFeed({ codec, order, raceIds, revisedEveryMs: REVISED_EVERY_MS });
-  feed.start();
+  const races = Array.from({ length: RACES }, (_, i) => `race-${(i % (RACES / RACES_EACH)) * RACES_EACH + Math.floor(i / (RACES / RACES_EACH))}`);
+  const feed = startFeed({ codec, order, races });
+  feed.start(REVISIONS_PER_SEC);
   await sleep(WARM_MS);
   const from = await ask('usage');
   await sleep(WARM_MS);
@@ -51,7 +52,7 @@ export async function fanout(): Promise<Figure[]> {
     await clients.next();
     await sleep(1_000);
     const idle = await ask('usage');
-    feed.start();
+    feed.start(REVISIONS_PER_SEC);
     await sleep(WARM_MS);
     const calm = await measure(tell, clients.next, ask);
     const perFrameUs = ((calm.cpuShare - feedShare) * 1e6) / calm.framesPerSec;

@@ -119,14 +119,15 @@ describe('forecastRace() of a running race', () => {
     expect(forecastRace(model, raceOf(), at(60)).etaSec).toBeGreaterThan(250);
   });
 
-  test('tells what leaving a published or shown finish would lose', () => {
+  test('tells what leaving a published finish would lose, and where to show it', () => {
     const model = modelOf(...times(20, 300), ...times(20, 600));
     const published = { ...raceOf(), display: { finish_at: at(300), state: 'stable' as const }, published: { issued_at: START, event_at: START, eta_sec: 600, p10_sec: 300, p50_sec: 450, p90_sec: 600, confidence: 0.5, basis: 'key' as const, reason: 'submitted' as const, model_version: 'v', cluster_id: null } };
     const later = forecastRace(model, published, at(400));
     expect(later.lossOfPublished).toBeLessThan(0.05);
-    expect(later.lossOfShown).toBe(1);
-    expect(forecastRace(model, raceOf(), at(400))).toMatchObject({ lossOfPublished: 1, lossOfShown: 1 });
-    expect(forecastRace(model, { ...published, display: { finish_at: at(1500), state: 'stable' } }, at(400)).lossOfShown).toBeGreaterThan(0.5);
+    expect(later.shown.sec).toBeGreaterThan(540);
+    const none = forecastRace(model, raceOf(), at(400));
+    expect(none).toMatchObject({ lossOfPublished: 1, shown: { sec: none.etaSec, gain: 1 } });
+    expect(forecastRace(model, { ...published, display: { finish_at: at(760), state: 'stable' } }, at(400)).shown.sec).toBeLessThan(700);
   });
 
   test('beyond everything known it is overdue, and the ETA grows with the age', () => {

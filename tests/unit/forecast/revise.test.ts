@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { forecastRace, type Forecast } from '../../../src/forecast/forecast.ts';
 import { learn } from '../../../src/forecast/learn.ts';
 import { createSourceModel } from '../../../src/forecast/model.ts';
+import { worthwhileMove } from '../../../src/forecast/display.ts';
 import { revise, type Cause } from '../../../src/forecast/revise.ts';
 import { MAX_CHECKPOINTS, type RaceState } from '../../../src/race/state.ts';
 import { finishedOf, raceOf } from './race-builder.ts';
@@ -11,7 +12,7 @@ const START = 1_000_000;
 const at = (sec: number) => START + sec * 1000;
 const forecastOf = (etaSec: number, overrides: Partial<Forecast> = {}): Forecast => ({
   etaSec, p10Sec: etaSec * 0.9, p25Sec: etaSec * 0.98, p50Sec: etaSec, p75Sec: etaSec * 1.02, p90Sec: etaSec * 1.2, confidence: 0.8, basis: 'key', clusterId: null, clusterVersion: null,
-  deadlineProbability: null, overdue: false, lossOfPublished: 1, lossOfShown: 1, beside: () => [], milestones: () => [], ...overrides,
+  deadlineProbability: null, overdue: false, lossOfPublished: 1, shown: { sec: etaSec, gain: 1 }, beside: () => [], milestones: () => [], ...overrides,
 });
 const cause = (sec: number, overrides: Partial<Cause> = {}): Cause => ({ reason: 'progress', significant: false, eventAtMs: at(sec), ...overrides });
 const options = (sec: number) => ({ nowMs: at(sec), modelVersion: '0@7' });
@@ -32,7 +33,7 @@ describe('revise() decides what is worth publishing', () => {
     ['30 s earlier', 100, 570, {}, true],
     ['4 s at the very end', 590, 604, { p25Sec: 604, p75Sec: 604 }, false],
     ['6 s at the very end', 590, 606, { p25Sec: 606, p75Sec: 606 }, true],
-    ['100 s with an IQR of 300 s', 100, 700, { p25Sec: 550, p75Sec: 850, lossOfPublished: 0.004, lossOfShown: 0.004 }, false],
+    ['100 s with an IQR of 300 s', 100, 700, { p25Sec: 550, p75Sec: 850, lossOfPublished: 0.004 }, false],
     ['200 s with an IQR of 300 s', 100, 800, { p25Sec: 650, p75Sec: 950 }, true],
   ])('a finish moved by %s', (_, nowSec, etaSec, spread, isPublished) => {
     expect(revise(told(), forecastOf(etaSec, spread), cause(nowSec), options(nowSec)) !== null).toBe(isPublished);
@@ -42,13 +43,27 @@ describe('revise() decides what is worth publishing', () => {
     const stage = (etaSec: number) => revise(told(), forecastOf(etaSec), cause(50, { reason: 'stage_done', significant: true }), options(50));
     expect(revise(told(), forecastOf(600), cause(50, { reason: 'started', significant: true }), options(50))?.eta).toMatchObject({ revision: 2, reason: 'started', previous_eta_sec: 600 });
     expect(stage(625)).toBeNull();
+    expect(revise(told(), forecastOf(600), cause(50, { reason: 'passage', significant: true }), options(50))?.eta, 'a passage of a journey always is').toMatchObject({ revision: 2, reason: 'passage' });
     expect(stage(630)?.eta).toMatchObject({ revision: 2, reason: 'stage_done', previous_eta_sec: 600 });
   });
 
-  test.each([['stage_started', 1, 0.008], ['stage_done', 3, 0.08], ['rate_change', 1, 0.008], ['rate_change', 4, 0.14], ['stage_done', 40, 0.25]] as const)('after %s what was said in revision %i stands while it loses less than %f', (reason, revision, loss) => {
-    const moved = (lost: number) => revise(told({ revision }), forecastOf(700, { p25Sec: 600, p75Sec: 800, lossOfPublished: lost, lossOfShown: lost }), cause(50, { reason, significant: reason !== 'rate_change' }), options(50));
-    expect(moved(loss)).toBeNull();
-    expect(moved(loss + 0.06)?.eta.eta_sec).toBe(700);
+  test.each([['stage_started', 1, 0.002], ['stage_done', 3, 0.019], ['rate_change', 1, 0.002], ['rate_change', 4, 0.034], ['stage_done', 40, 0.3]] as const)('after %s what was said in revision %i stands while it loses less than %f', (reason, revision, most) => {
+    // 650 of 700 s are left, and what is shown may stand.
+    const moved = (lossOfPublished: number) => revise(told({ revision }), forecastOf(700, { p25Sec: 600, p75Sec: 800, lossOfPublished, shown: { sec: 600, gain: 0 } }), cause(50, { reason, significant: reason !== 'rate_change' }), options(50));
+    expect(moved(0.95 * most)).toBeNull();
+    expect(moved(1.2 * most)?.eta.eta_sec).toBe(700);
+  });
+
+  test.each([[100, true], [650, false]])('the same rise is worth more the earlier it comes: at %i of 700 s it is told: %s', (nowSec, isTold) => {
+    const race = told({ revision: 5, published: { ...told().published!, eta_sec: 660 } });
+    const forecast = forecastOf(700, { p25Sec: 600, p75Sec: 800, lossOfPublished: 0.1, shown: { sec: 600, gain: 0 } });
+    expect(revise(race, forecast, cause(nowSec, { reason: 'stage_done', significant: true }), options(nowSec)) !== null).toBe(isTold);
+  });
+
+  test('what is published may stand while what is shown is worth moving', () => {
+    const moved = (gain: number) => revise(told(), forecastOf(640, { p25Sec: 500, p75Sec: 800, lossOfPublished: 0, shown: { sec: 640, gain } }), cause(50, { reason: 'stage_done', significant: true }), options(50));
+    expect(moved(0)).toBeNull();
+    expect(moved(0.1)?.eta.display).toEqual({ finish_at: at(640), state: 'correcting' });
   });
 
   test('a finish that has passed is told anew once it is later by a twentieth of the age', () => {
@@ -120,34 +135,32 @@ describe('revise() at the end', () => {
   });
 });
 
+describe('worthwhileMove()', () => {
+  // What remains is known to lie between `low` and `high` of the total, each place there as good as another.
+  const plateau = (low: number, high: number) => (sec: number) => (sec >= low && sec <= high ? 0.8 : 0);
+
+  test('a finish stays while moving it wins nothing, or less than it costs', () => {
+    expect(worthwhileMove(600, 700, 100, plateau(500, 800))).toEqual({ sec: 600, gain: 0 });
+    expect(worthwhileMove(600, 700, 100, (sec) => 0.5 + (sec - 600) * 1e-4)).toEqual({ sec: 600, gain: 0 });
+  });
+
+  test.each([[600, 1000, 800, 1200], [1000, 600, 400, 800]])('from %i towards %i it goes no further than it pays', (shownSec, etaSec, low, high) => {
+    const { sec, gain } = worthwhileMove(shownSec, etaSec, 100, plateau(low, high));
+    expect(sec).toBe(800);
+    expect(gain).toBeCloseTo(0.8 - (0.1 * 200) / (etaSec - 100));
+  });
+
+  test('a finish that has passed is let go of, however little the new one wins', () => {
+    for (const shownSec of [300, 400]) expect(worthwhileMove(shownSec, 1500, 400, () => 0).sec).toBeGreaterThan(400);
+    expect(worthwhileMove(300, 1500, 400, plateau(600, 2000)).sec).toBe(675);
+  });
+});
+
 describe('revise() and the display', () => {
-  test('holds still while the forecast wavers within the tolerance', () => {
-    const { eta } = revise(told(), forecastOf(615), cause(50, { significant: true }), options(50))!;
-    expect(eta).toMatchObject({ finish_at: at(615), display: { finish_at: at(600), state: 'stable' } });
-    const far = (loss: number) => revise(told(), forecastOf(900, { lossOfShown: loss }), cause(50, { significant: true }), options(50))!.eta.display;
-    expect(far(0.007)).toEqual({ finish_at: at(600), state: 'stable' });
-    expect(far(0.05)).toEqual({ finish_at: at(890), state: 'correcting' });
-  });
-
-  test('moves earlier at once', () => {
-    expect(revise(told(), forecastOf(400), cause(50), options(50))?.eta.display).toEqual({ finish_at: at(400), state: 'correcting' });
-  });
-
-  test('moves later by steps, never more than one update interval behind', () => {
-    // The source's interval is 10 s.
-    expect(revise(told(), forecastOf(1200), cause(50), options(50))?.eta.display).toEqual({ finish_at: at(1190), state: 'correcting' });
-    const patient = told({ update_interval_hint_sec: 500 });
-    const first = revise(patient, forecastOf(1200), cause(50), options(50))!;
-    expect(first.eta.display.finish_at).toBe(at(900));
-    expect(revise(first.race, forecastOf(1200), cause(60, { significant: true }), options(60))?.eta.display.finish_at).toBe(at(1050));
-  });
-
-  test('never shows a finish that has passed while a later one is known', () => {
-    expect(revise(told({ update_interval_hint_sec: 3600 }), forecastOf(1500), cause(1200), options(1200))?.eta.display.finish_at).toBe(at(1500));
-  });
-
-  test('lets go of a finish that has passed, however near the new one', () => {
-    expect(revise(told(), forecastOf(604), cause(601, { significant: true }), options(601))!.eta.display.finish_at).toBeGreaterThan(at(601));
+  test('shows the finish that is worth showing, and holds still while that is the one shown', () => {
+    const shownAt = (sec: number) => revise(told(), forecastOf(615, { shown: { sec, gain: 0 } }), cause(50, { significant: true }), options(50))!.eta;
+    expect(shownAt(600)).toMatchObject({ finish_at: at(615), display: { finish_at: at(600), state: 'stable' } });
+    expect(shownAt(608).display).toEqual({ finish_at: at(608), state: 'correcting' });
   });
 
   test('is cold without history, however late', () => {
