@@ -2,7 +2,7 @@ import type { RoleName } from '../topology/topology.ts';
 import { readFileSync } from 'node:fs';
 import { AppError, messageOf } from './errors.ts';
 
-export const roleNames: readonly RoleName[] = ['pipeline', 'historian', 'gateway', 'rebuilder'];
+export const roleNames: readonly RoleName[] = ['pipeline', 'journeys', 'historian', 'gateway', 'rebuilder'];
 
 /** Every setting with its environment variable, default, and what it does. Printed in README.md; a test keeps both equal. */
 export const settings = {
@@ -10,12 +10,12 @@ export const settings = {
   RACELINE_PORT: { default: '7777', help: 'Port of the gateway, 0..65535; 0 = any free one' },
   RACELINE_GRPC_PORT: { default: '50051', help: 'Port of gRPC, gRPC-Web and Connect, 0..65535; 0 = any free one, as with RACELINE_PORT=0 where this is not set' },
   RACELINE_DATA_DIR: { default: '.raceline', help: 'Directory of the embedded log and ClickHouse' },
-  RACELINE_ROLES: { default: 'all', help: 'Comma-separated: pipeline, historian, gateway, rebuilder, or all' },
+  RACELINE_ROLES: { default: 'all', help: 'Comma-separated: pipeline, journeys, historian, gateway, rebuilder, or all' },
   RACELINE_PILOT_SOURCE: { default: '', help: 'Source whose clusters are rebuilt by themselves in the first phase of the rollout; empty = the one with most races' },
   RACELINE_TOPIC_PREFIX: { default: 'raceline.', help: 'Put in front of every topic and consumer group on Kafka' },
   RACELINE_ETA_FORMAT: { default: 'avro', help: 'Format of eta-updates: avro or json' },
   RACELINE_LOG_LEVEL: { default: 'info', help: 'trace, debug, info, warn, error or silent' },
-  RACELINE_HISTORY_TTL_DAYS: { default: '365', help: 'Days that ClickHouse keeps rows, from their ingestion, 1..36500' },
+  RACELINE_HISTORY_TTL_DAYS: { default: '365', help: 'Days that ClickHouse keeps rows, from their ingestion, 1..36500; positions of vehicles at most 30' },
   RACELINE_FINISHED_TTL_HOURS: { default: '24', help: 'Hours that a finished race stays in race-states, 1..8760' },
   RACELINE_RATE_LIMIT: { default: '2000', help: 'Requests a second from one address that is not this machine, 0..1000000; 0 = no limit' },
   RACELINE_ALLOWED_ORIGINS: { default: '', help: 'Comma-separated origins whose web pages may use the gateway, besides its own; * = all' },

@@ -9,6 +9,7 @@ import { embeddedRegistry } from './adapters/avro/embedded-registry.ts';
 import { openHistoryStore } from './adapters/clickhouse/history-store.ts';
 import { openLocalLog } from './adapters/local-log/local-log.ts';
 import { openRebuildPool } from './adapters/piscina/rebuild-pool.ts';
+import { readRouteFile } from './adapters/route-files/read-route-file.ts';
 import { sqliteStorage } from './adapters/local-log/sqlite-storage.ts';
 import { readConfig, type Config, type KafkaConfig } from './config.ts';
 import { AppError, messageOf } from './errors.ts';
@@ -22,12 +23,14 @@ import type { Logger } from './ports/logger.ts';
 import type { RecordLog, TopicDefinition } from './ports/record-log.ts';
 import { examine, type DoctorReport, type Patient } from './runtime/doctor.ts';
 import { runHistorian } from './runtime/historian.ts';
+import { runJourneys } from './runtime/journeys.ts';
 import { runLearner } from './runtime/learner.ts';
 import { watchLog } from './runtime/log-watch.ts';
 import { isLoopback } from './runtime/loopback.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { runPipeline } from './runtime/pipeline.ts';
 import { readClusterModels } from './runtime/cluster-models.ts';
+import { readRoutes } from './runtime/route-store.ts';
 import { runRebuilder, type Rebuilder } from './runtime/rebuilder.ts';
 import { createReadiness, type Readiness } from './runtime/readiness.ts';
 import { whileUnavailable } from './runtime/while-unavailable.ts';
@@ -92,14 +95,17 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
 
     const clusterModels = readClusterModels({ log, codec, logger });
     onClose('the cluster models', () => clusterModels.close());
+    const routes = readRoutes({ log, codec, logger });
+    onClose('the routes', () => routes.close());
     let rebuilder: Rebuilder | null = null;
     if (config.roles.includes('gateway')) {
       const gateway = await startGateway({
-        host: config.host, port: config.port, grpcPort: config.grpcPort, log, codec, history, clock: systemClock, logger, clusterModels,
+        host: config.host, port: config.port, grpcPort: config.grpcPort, log, codec, history, clock: systemClock, logger, clusterModels, routes,
         runningRebuilds: () => rebuilder?.running() ?? [],
         pilotSource: config.pilotSource,
         ready: () => readiness.report(),
         metricsText: () => metrics.registry.metrics(),
+        readRouteFile,
         dataDir: config.kafka === null || config.clickhouse.url === null ? config.dataDir : null,
         examine: () => examine(patientOf(config, { log, codec, history: history ?? historyFailure(readiness) })),
         hooks: metrics.gatewayHooks,
@@ -124,6 +130,11 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
       metrics.observe({ pipeline });
       onClose('the pipeline', () => pipeline.close());
       readiness.running('pipeline');
+    }
+    if (config.roles.includes('journeys')) {
+      const journeys = await runJourneys({ log, codec, routes, clock: systemClock, logger, writerId: randomUUID() });
+      onClose('the journeys', () => journeys.close());
+      readiness.running('journeys');
     }
     if (history !== null && config.roles.includes('historian')) {
       // ETAs go on meanwhile: what is to be stored waits in the log.

@@ -1,6 +1,6 @@
 import type { TopicName } from './topics.ts';
 
-export type StoreName = 'races' | 'models' | 'clusters' | 'view';
+export type StoreName = 'races' | 'models' | 'clusters' | 'journeys' | 'routes' | 'view';
 
 export type StoreSpec = {
   readonly name: StoreName;
@@ -14,7 +14,9 @@ export type StoreSpec = {
 
 export const stores: readonly StoreSpec[] = [
   { name: 'races', scope: 'partition', key: 'race_id', value: 'RaceState', topics: ['race-states'] },
+  { name: 'journeys', scope: 'partition', key: 'race_id', value: 'JourneyState', topics: ['journey-states'] },
   { name: 'models', scope: 'global', key: 'source', value: 'SourceModel', topics: ['race-history', 'model-snapshots'] },
   { name: 'clusters', scope: 'global', key: 'source, version', value: 'ClusterModel', topics: ['cluster-models'] },
+  { name: 'routes', scope: 'global', key: 'route_id', value: 'Route', topics: ['routes'] },
   { name: 'view', scope: 'global', key: 'race_id', value: 'RaceState + EtaUpdate', topics: ['race-states', 'eta-updates'] },
 ];

@@ -27,15 +27,15 @@ const DAY_MS = 24 * HOUR_MS;
 export const topics: readonly TopicSpec[] = [
   {
     name: 'race-updates', key: 'race_id', value: 'RaceUpdate, null = forget', schema: 'race-update', partitions: 'races',
-    cleanup: 'delete', retentionMs: 7 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'producers, gateway, pipeline (reroutes, give-ups)', readBy: 'pipeline',
+    cleanup: 'delete', retentionMs: 7 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'producers, gateway, journeys, pipeline (reroutes, give-ups)', readBy: 'pipeline',
   },
   {
     name: 'telemetry', key: 'race_id', value: 'TelemetryPoint', schema: 'telemetry-point', partitions: 'races',
-    cleanup: 'delete', retentionMs: 3 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'producers', readBy: 'journeys (later)',
+    cleanup: 'delete', retentionMs: 3 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'producers, gateway', readBy: 'journeys, historian',
   },
   {
     name: 'routes', key: 'route_id', value: 'Route', schema: 'route', partitions: 'single',
-    cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'producers', readBy: 'journeys (later)',
+    cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'producers, gateway', readBy: 'journeys, gateway',
   },
   {
     name: 'eta-updates', key: 'race_id', value: 'EtaUpdate, null = forgotten', schema: 'eta-update', partitions: 'races',
@@ -44,7 +44,7 @@ export const topics: readonly TopicSpec[] = [
   {
     name: 'race-states', key: 'race_id, __partition/p', value: 'RaceState | PartitionState', schema: 'race-state', partitions: 'races',
     // Longer than a former owner's last send can take: its stale record must not be the only one left of a key.
-    cleanup: 'compact', retentionMs: null, minCompactionLagMs: HOUR_MS, writtenBy: 'pipeline', readBy: 'pipeline (restore), gateway, historian (audit)',
+    cleanup: 'compact', retentionMs: null, minCompactionLagMs: HOUR_MS, writtenBy: 'pipeline', readBy: 'pipeline (restore), journeys, gateway, historian (audit)',
   },
   {
     name: 'race-history', key: 'source', value: 'FinishedRace | StageFacts | ModelSwap | Forget', schema: 'history-record', partitions: 'sources',
@@ -59,8 +59,9 @@ export const topics: readonly TopicSpec[] = [
     cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'rebuilder', readBy: 'learner (every instance), rebuilder, gateway',
   },
   {
-    name: 'journey-states', key: 'race_id', value: 'JourneyState', schema: 'journey-state', partitions: 'races',
-    cleanup: 'compact', retentionMs: null, minCompactionLagMs: 0, writtenBy: 'journeys (later)', readBy: 'journeys (later)',
+    name: 'journey-states', key: 'race_id, __partition/p', value: 'JourneyState | JourneyPartition', schema: 'journey-state', partitions: 'races',
+    // As of race-states: a former owner's stale record must not be the only one left of a key.
+    cleanup: 'compact', retentionMs: null, minCompactionLagMs: HOUR_MS, writtenBy: 'journeys', readBy: 'journeys (restore)',
   },
   {
     name: 'rebuild-requests', key: 'source', value: 'RebuildRequest', schema: 'rebuild-request', partitions: 'single',

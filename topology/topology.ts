@@ -4,11 +4,11 @@ import type { TopicName } from './topics.ts';
 // The graph as data. `src/runtime/partition-graph.ts` wires the nodes of the role `pipeline` as they stand here;
 // `describe.ts` prints them all.
 
-export type RoleName = 'pipeline' | 'historian' | 'gateway' | 'rebuilder';
+export type RoleName = 'pipeline' | 'journeys' | 'historian' | 'gateway' | 'rebuilder';
 
 export type ProcessorName =
   | 'decode-updates' | 'normalize-updates' | 'fold-races' | 'tally-inputs' | 'wake-races' | 'issue-forecasts'
-  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view' | 'watch-accuracy' | 'rebuild-clusters' | 'decide-rollouts';
+  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view' | 'watch-accuracy' | 'rebuild-clusters' | 'decide-rollouts' | 'follow-route';
 
 export type SourceName = TopicName | 'wake-ups' | 'http' | 'history';
 
@@ -63,18 +63,30 @@ export const topology: readonly Node[] = [
   { kind: 'processor', role: 'pipeline', name: 'learn', parents: ['race-history', 'cluster-models'], stores: ['models', 'clusters'] },
   { kind: 'sink', role: 'pipeline', name: 'snapshots', parents: ['learn'], topic: 'model-snapshots' },
 
+  { kind: 'source', role: 'journeys', name: 'telemetry', topic: 'telemetry', reads: 'group' },
+  { kind: 'source', role: 'journeys', name: 'race-states', topic: 'race-states', reads: 'group' },
+  { kind: 'source', role: 'journeys', name: 'routes', topic: 'routes', reads: 'all' },
+  { kind: 'processor', role: 'journeys', name: 'follow-route', parents: ['telemetry', 'race-states', 'routes'], stores: ['journeys', 'routes'] },
+  { kind: 'sink', role: 'journeys', name: 'passages and positions', parents: ['follow-route'], topic: 'race-updates' },
+  { kind: 'sink', role: 'journeys', name: 'refused', parents: ['follow-route'], topic: 'dead-letters' },
+  { kind: 'sink', role: 'journeys', name: 'reroutes', parents: ['follow-route'], topic: 'telemetry' },
+
   { kind: 'source', role: 'historian', name: 'race-history', topic: 'race-history', reads: 'group' },
   { kind: 'source', role: 'historian', name: 'eta-updates', topic: 'eta-updates', reads: 'group' },
   { kind: 'source', role: 'historian', name: 'race-states', topic: 'race-states', reads: 'group' },
-  { kind: 'processor', role: 'historian', name: 'write-history', parents: ['race-history', 'eta-updates', 'race-states'], stores: [] },
+  { kind: 'source', role: 'historian', name: 'telemetry', topic: 'telemetry', reads: 'group' },
+  { kind: 'processor', role: 'historian', name: 'write-history', parents: ['race-history', 'eta-updates', 'race-states', 'telemetry'], stores: [] },
   { kind: 'sink', role: 'historian', name: 'rows', parents: ['write-history'], topic: 'clickhouse' },
 
   { kind: 'source', role: 'gateway', name: 'race-states', topic: 'race-states', reads: 'all' },
   { kind: 'source', role: 'gateway', name: 'eta-updates', topic: 'eta-updates', reads: 'all' },
+  { kind: 'source', role: 'gateway', name: 'routes', topic: 'routes', reads: 'all' },
   { kind: 'source', role: 'gateway', name: 'http', topic: null, reads: 'local' },
-  { kind: 'processor', role: 'gateway', name: 'serve-view', parents: ['race-states', 'eta-updates', 'http'], stores: ['view'] },
+  { kind: 'processor', role: 'gateway', name: 'serve-view', parents: ['race-states', 'eta-updates', 'routes', 'http'], stores: ['view', 'routes'] },
   { kind: 'sink', role: 'gateway', name: 'answers', parents: ['serve-view'], topic: 'clients' },
   { kind: 'sink', role: 'gateway', name: 'posted updates', parents: ['http'], topic: 'race-updates' },
+  { kind: 'sink', role: 'gateway', name: 'posted positions', parents: ['http'], topic: 'telemetry' },
+  { kind: 'sink', role: 'gateway', name: 'stored routes', parents: ['http'], topic: 'routes' },
   { kind: 'sink', role: 'gateway', name: 'rebuilds asked for', parents: ['http'], topic: 'rebuild-requests' },
 
   { kind: 'source', role: 'rebuilder', name: 'rebuild-requests', topic: 'rebuild-requests', reads: 'group' },

@@ -8,8 +8,11 @@ import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
 import type { Forecast } from './forecast.ts';
 import { milestonesOf } from './milestones.ts';
 
-/** Reasons that a stage gives: worth a look, and worth saying when the finish moves. */
-export const STAGE_REASONS: ReadonlySet<Reason> = new Set(['stage_started', 'stage_done', 'passage']);
+/**
+ * Reasons that a stage gives: worth a look, and worth saying when the finish moves. Not `passage`: who waits at a stop of a journey asks for that
+ * stop, and it is said each time.
+ */
+export const STAGE_REASONS: ReadonlySet<Reason> = new Set(['stage_started', 'stage_done']);
 
 /** What made someone look at the race. `significant`: worth publishing however little the ETA moves. */
 export type Cause = { readonly reason: Reason; readonly significant: boolean; readonly eventAtMs: number };

@@ -3,9 +3,11 @@ import type { Codec } from '../ports/codec.ts';
 import type { HistoryStore } from '../ports/history-store.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { RecordLog } from '../ports/record-log.ts';
+import type { RouteFile } from '../journey/route-file.ts';
 import type { ClusterModels } from '../runtime/cluster-models.ts';
 import type { DoctorReport } from '../runtime/doctor.ts';
 import type { RunningRebuild } from '../runtime/rebuilder.ts';
+import type { RouteStore } from '../runtime/route-store.ts';
 import type { Appender } from './appender.ts';
 import type { FirstEtas } from './first-eta.ts';
 import type { PendingWrites } from './pending.ts';
@@ -52,12 +54,16 @@ export type GatewayDeps = {
   readonly logger: Logger;
   readonly ready: () => { readonly ready: boolean; readonly roles: Readonly<Record<string, string>> };
   readonly metricsText: () => Promise<string>;
+  /** A route file of any kind that is known; `routeId` names a route that does not name itself. Never throws. */
+  readonly readRouteFile: (routeId: string, text: string) => RouteFile;
   /** Where the embedded engines keep their files; default null = there are none here. */
   readonly dataDir?: string | null;
   /** Looks at the engines of this instance; absent = it cannot. */
   readonly examine?: () => Promise<DoctorReport>;
   /** Clusters of every source; absent = it reads them itself. */
   readonly clusterModels?: ClusterModels;
+  /** Routes of vehicles; absent = it reads them itself. */
+  readonly routes?: RouteStore;
   /** Rebuilds that run in this process. */
   readonly runningRebuilds?: () => readonly RunningRebuild[];
   /** null = the source with most races. */
@@ -67,13 +73,14 @@ export type GatewayDeps = {
 };
 
 /** What the routes share. */
-export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'clock' | 'logger' | 'ready' | 'metricsText' | 'examine' | 'runningRebuilds' | 'pilotSource'> & {
+export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'clock' | 'logger' | 'ready' | 'metricsText' | 'readRouteFile' | 'examine' | 'runningRebuilds' | 'pilotSource'> & {
   readonly clusterModels: ClusterModels;
   readonly view: RaceLiveView;
+  readonly routes: RouteStore;
   readonly pending: PendingWrites;
   readonly updates: Appender;
   readonly firstEtas: FirstEtas;
-  /** Partitions of race-updates. */
+  /** Partitions of race-updates and telemetry. */
   readonly partitions: number;
   readonly dataDir: string | null;
   readonly readOnly: boolean;

@@ -9,7 +9,7 @@ import { validationFailure } from './validation.ts';
 /** Turns whatever a route throws into an answer with a code; only what nobody foresaw is a 500, and it is logged. */
 export function answerErrors(app: App, logger: Logger): void {
   app.setErrorHandler((error: unknown, request, reply) => {
-    const answer = answerOf(error, request.query as Record<string, unknown>, request.params as Record<string, unknown>);
+    const answer = answerOf(error, request.routeOptions.bodyLimit, request.query as Record<string, unknown>, request.params as Record<string, unknown>);
     if (answer.status >= 500) {
       const details = { method: request.method, route: request.routeOptions.url, error: messageOf(error) };
       if (answer.status === 500) logger.error({ ...details, stack: error instanceof Error ? error.stack : undefined }, 'A request failed for a reason nobody foresaw');
@@ -34,13 +34,13 @@ export function answerUnknown(app: App, routes: KnownRoutes, isLimited: boolean)
   });
 }
 
-function answerOf(error: unknown, query: Readonly<Record<string, unknown>>, params: Readonly<Record<string, unknown>>): HttpFailure {
+function answerOf(error: unknown, bodyLimit: number, query: Readonly<Record<string, unknown>>, params: Readonly<Record<string, unknown>>): HttpFailure {
   if (error instanceof HttpFailure) return error;
   if (error instanceof AppError) return failureOf(error);
   const { validation, validationContext, statusCode, code } = (error ?? {}) as Partial<FastifyError>;
   if (validation !== undefined) return validationFailure(validation, validationContext ?? 'request', validationContext === 'params' ? params : query);
-  if (statusCode === 413) return failure('too_large', 'The body must have at most 1 MB');
-  if (statusCode === 415) return new HttpFailure(415, { error: 'Unsupported media type', code: 'invalid_request', message: 'content-type must be application/json' });
+  if (statusCode === 413) return failure('too_large', `The body must have at most ${bodyLimit / 1024 / 1024} MB`);
+  if (statusCode === 415) return new HttpFailure(415, { error: 'Unsupported media type', code: 'invalid_request', message: 'The content-type is none that this route takes' });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     const answer = failure('invalid_request', messageOf(error));
     return new HttpFailure(statusCode, answer.body);

@@ -20,6 +20,7 @@ import { failure } from './failures.ts';
 import { firstEtas } from './first-eta.ts';
 import { requireKnownHost } from './known-host.ts';
 import { readClusterModels } from '../runtime/cluster-models.ts';
+import { readRoutes } from '../runtime/route-store.ts';
 import { startGrpc, type GrpcServer } from './grpc/grpc-server.ts';
 import { knownRoutes } from './known-routes.ts';
 import { openApiInfo, withOptionalBodies } from './openapi.ts';
@@ -36,6 +37,8 @@ import { raceRoutes } from './routes/races.ts';
 import { rebuildRoutes } from './routes/rebuilds.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sqlRoutes } from './routes/sql.ts';
+import { telemetryRoutes } from './routes/telemetry.ts';
+import { travelRoutes } from './routes/travel-routes.ts';
 import { updateRoutes } from './routes/updates.ts';
 import { securityHeaders } from './security-headers.ts';
 import { MAX_PAYLOAD_BYTES, socketRoutes } from './socket.ts';
@@ -92,11 +95,12 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     view.sweep();
     pending.sweep();
   }, SWEEP_MS);
+  const routes = deps.routes ?? readRoutes({ log, codec, logger });
   const clusterModels = deps.clusterModels ?? readClusterModels({ log, codec, logger });
   const context: GatewayContext = {
     clusterModels, pilotSource: deps.pilotSource ?? null,
     ...(deps.runningRebuilds === undefined ? {} : { runningRebuilds: deps.runningRebuilds }),
-    log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, view, pending, updates, firstEtas: waiting, partitions,
+    log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, readRouteFile: deps.readRouteFile, view, routes, pending, updates, firstEtas: waiting, partitions,
     dataDir: deps.dataDir ?? null, readOnly,
     ...(deps.examine === undefined ? {} : { examine: deps.examine }),
   };
@@ -123,7 +127,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   // What a page of any site may send without asking first must not be taken for JSON.
   app.removeContentTypeParser('text/plain');
   answerErrors(app, logger);
-  const routes = knownRoutes(app);
+  const known = knownRoutes(app);
 
   // In front of every check: it is this plugin that closes the socket of an upgrade that one of them refuses.
   await app.register(fastifyWebsocket, {
@@ -161,7 +165,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
       errorResponseBuilder: (_request, { max }) => failure('rate_limited', `At most ${max} requests a second from one address`),
     });
   }
-  answerUnknown(app, routes, isLimited);
+  answerUnknown(app, known, isLimited);
   if (tokens !== undefined) requireTokens(app, tokens);
   if (readOnly) refuseChanges(app);
   const secure = await securityHeaders();
@@ -172,8 +176,8 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo, transformObject: (built) => ('openapiObject' in built ? withOptionalBodies(built.openapiObject) : built.swaggerObject) });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const routes of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
-    await app.register(async (scope) => routes(scope as App, context));
+  for (const register of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, telemetryRoutes, travelRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
+    await app.register(async (scope) => register(scope as App, context));
   }
   boardRoutes(app, { pagePolicy: PAGE_POLICY });
   const socketOptions = {
@@ -209,6 +213,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     clearTimeout(limit);
     await updates.drain();
     await view.close();
+    if (deps.routes === undefined) await routes.close();
     if (deps.clusterModels === undefined) await clusterModels.close();
   };
   return { app, listenGrpc, close: () => closing ??= closeAll() };

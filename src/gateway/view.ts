@@ -5,10 +5,10 @@ import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, RecordLog } from '../ports/record-log.ts';
 import type { PartitionState, RaceState } from '../race/state.ts';
+import { followTopic, type Follower } from '../runtime/follow-topic.ts';
 import { systemTimers } from '../runtime/timers.ts';
 import { beginTurn } from '../runtime/turns.ts';
 import { etaViewOf, etaViewOfPublished, factsOf, factsOfEta, raceViewOf, type RaceFacts } from './facts.ts';
-import { followTopic, type Follower } from './follow.ts';
 import type { ResumePoint } from './resume-token.ts';
 
 /** A race in the view. Replaced parts, never edited ones: a reader may keep what it was given. */
@@ -174,7 +174,7 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
   };
 
   const reader = (topic: 'race-states' | 'eta-updates'): Follower => followTopic({
-    log, topic, partitions, logger,
+    log, topic, partitions: applied.map((_, partition) => partition), logger,
     async onRecords(records) {
       await codec.prepare(topic, records.map((record) => record.value));
       const turn = beginTurn(systemTimers);

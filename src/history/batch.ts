@@ -1,11 +1,12 @@
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import { advance, isNew, type OriginGate } from '../forecast/origin-gate.ts';
+import { normalizeTelemetry } from '../journey/telemetry.ts';
 import type { PartitionState } from '../race/state.ts';
 import { etaUpdateChecks, finishedRaceChecks, forgetChecks, misfit, partitionStateChecks } from './fits.ts';
 import {
-  auditRow, etaRevisionRow, forecastErrorRows, raceRow, stageRows,
-  type AuditRow, type EtaRevisionRow, type ForecastErrorRow, type RaceRow, type RecordPosition, type StageRow,
+  auditRow, etaRevisionRow, forecastErrorRows, raceRow, stageRows, telemetryRow,
+  type AuditRow, type EtaRevisionRow, type ForecastErrorRow, type RaceRow, type RecordPosition, type StageRow, type TelemetryRow,
 } from './rows.ts';
 
 /** A race whose rows from records before `offset` must go. */
@@ -19,16 +20,19 @@ export type RowBatch = {
     readonly races: RaceRow[];
     readonly eta_revisions: EtaRevisionRow[];
     readonly audit: AuditRow[];
+    readonly telemetry: TelemetryRow[];
   };
+  /** Where in its table the position of a race and slot is. */
+  readonly slots: Map<string, number>;
   readonly forgotten: ForgottenRace[];
 };
 
 export function emptyBatch(): RowBatch {
-  return { tables: { stages: [], forecast_errors: [], races: [], eta_revisions: [], audit: [] }, forgotten: [] };
+  return { tables: { stages: [], forecast_errors: [], races: [], eta_revisions: [], audit: [], telemetry: [] }, slots: new Map(), forgotten: [] };
 }
 
 export function rowCount({ tables }: RowBatch): number {
-  return tables.races.length + tables.stages.length + tables.forecast_errors.length + tables.eta_revisions.length + tables.audit.length;
+  return Object.values(tables).reduce((sum, rows) => sum + rows.length, 0);
 }
 
 /** What became of a record: rows, nothing to store, a finish stored before, or a value that does not fit. */
@@ -45,6 +49,7 @@ export function addRecord(batch: RowBatch, decoded: { readonly kind: string; rea
     case 'race-states':
       if (decoded.kind !== 'PartitionState') return 'ignored';
       return addChecked(partitionStateChecks, decoded.value, (state: PartitionState) => batch.tables.audit.push(auditRow(state, position)));
+    case 'telemetry': return addPosition(batch, decoded.value, position);
     default: return 'ignored';
   }
 }
@@ -68,6 +73,18 @@ function addHistory({ tables, forgotten }: RowBatch, decoded: { readonly kind: s
   tables.races.push(raceRow(record.value, position));
   tables.stages.push(...stageRows(record.value, position));
   tables.forecast_errors.push(...forecastErrorRows(record.value, position));
+  return 'added';
+}
+
+/** What is refused is left out without a word: whoever follows the journey sends it to dead-letters. */
+function addPosition({ tables, slots }: RowBatch, value: unknown, position: RecordPosition): Added {
+  const result = normalizeTelemetry(value, position.appendedAtMs);
+  if ('rejection' in result) return 'ignored';
+  const row = telemetryRow(result.point, position);
+  const key = `${row.slot} ${row.race_id}`;
+  const index = slots.get(key) ?? tables.telemetry.length;
+  slots.set(key, index);
+  tables.telemetry[index] = row;
   return 'added';
 }
 

@@ -1,6 +1,7 @@
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { FinishedRace } from '../forecast/history-record.ts';
 import { isWithin20 } from '../forecast/within20.ts';
+import type { TelemetryPoint } from '../journey/telemetry.ts';
 import type { PartitionState } from '../race/state.ts';
 
 // Pure: the same record gives the same rows, byte for byte, so that a batch sent again is known by its token.
@@ -38,6 +39,10 @@ export type EtaRevisionRow = Placed & {
 export type AuditRow = Placed & {
   input_partition: number; epoch: number; minute: string; version: number; applied_offset: number;
   read: number; applied: number; late: number; duplicate: number; forgotten: number; rejected: number; rerouted: number; skipped: number; at: string;
+};
+export type TelemetryRow = Placed & {
+  race_id: string; slot: string; version: number; at: string; lat: number; lon: number;
+  speed_mps: number | null; heading_deg: number | null; altitude_m: number | null; accuracy_m: number | null; device: string | null;
 };
 
 export function raceRow(race: FinishedRace, position: RecordPosition): RaceRow {
@@ -103,6 +108,16 @@ export function auditRow(state: PartitionState, position: RecordPosition): Audit
     applied_offset: state.applied_offset, read: state.read, applied: state.applied, late: state.late, duplicate: state.duplicate,
     forgotten: state.forgotten, rejected: state.rejected, rerouted: state.rerouted, skipped: state.skipped, at: instant(state.at),
     ...placed(position),
+  };
+}
+
+/** Of the positions of a race within so long the last one stays, milliseconds: a bus a second would be 30 million rows a year. */
+const SLOT_MS = 10_000;
+
+export function telemetryRow(point: TelemetryPoint, position: RecordPosition): TelemetryRow {
+  return {
+    race_id: point.race_id, slot: instant(point.at - (point.at % SLOT_MS)).slice(0, 19), version: position.offset, at: instant(point.at), lat: point.lat, lon: point.lon,
+    speed_mps: point.speed_mps, heading_deg: point.heading_deg, altitude_m: point.altitude_m, accuracy_m: point.accuracy_m, device: point.device, ...placed(position),
   };
 }
 

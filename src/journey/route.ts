@@ -43,7 +43,8 @@ export type Route = {
 
 export const MOST_POINTS = 10_000;
 export const MOST_WAYPOINTS = 400;
-const MOST_POIS = 1_000;
+export const MOST_POIS = 1_000;
+const LONGEST_NAME = 200;
 
 /** Whether these are coordinates of a place. 0, 0 is what receivers say that have no fix: it is none. */
 export function isPlace(lat: number, lon: number): boolean {
@@ -53,7 +54,7 @@ export function isPlace(lat: number, lon: number): boolean {
 /**
  * Makes a route ready. Its first and last points are always waypoints; points without a name that have a planned time are
  * called `waypoint <n>`. Refused with `route_invalid`: fewer than two places, more than 10,000 points, 400 waypoints or
- * 1,000 points of interest, coordinates out of range, planned times that run backwards. O(points).
+ * 1,000 points of interest, names over 200 characters, coordinates out of range, planned times that run backwards. O(points).
  */
 export function routeOf(record: RouteRecord): Route | Rejection {
   const refused = refusalOf(record);
@@ -79,6 +80,7 @@ function refusalOf({ points, pois }: RouteRecord): string | null {
   if (points.length < 2) return `a route has at least two points, got ${points.length}`;
   if (points.length > MOST_POINTS) return `${points.length} points, at most ${MOST_POINTS} are allowed`;
   if (pois.length > MOST_POIS) return `${pois.length} points of interest, at most ${MOST_POIS} are allowed`;
+  if ([...points, ...pois].some(({ name }) => name !== null && name.length > LONGEST_NAME)) return `a name has over ${LONGEST_NAME} characters`;
   let before = -Infinity;
   for (const [i, { lat, lon, planned_at, dwell_sec }] of points.entries()) {
     // 0, 0 is a place on the equator that a route may name; only receivers mean "nowhere" by it.

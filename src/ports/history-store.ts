@@ -1,5 +1,5 @@
 /** Tables of schemas/clickhouse that are filled: the last two by the rebuilder, the others by the historian. */
-export type HistoryTable = 'races' | 'stages' | 'eta_revisions' | 'forecast_errors' | 'audit' | 'rebuilds' | 'model_swaps';
+export type HistoryTable = 'races' | 'stages' | 'eta_revisions' | 'forecast_errors' | 'audit' | 'telemetry' | 'rebuilds' | 'model_swaps';
 
 export type QueryLimits = {
   /** Seconds; default 30. */

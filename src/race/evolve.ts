@@ -348,7 +348,7 @@ function changeOf(draft: RaceState, base: RaceState, tally: Tally, seen: Seen, o
   const corrected = wasFinished && tally.facts;
   const ended = seen.moved !== null && !isStageOpen(seen.moved.state);
   return {
-    reason: reasonOf(draft.state, base.state, seen, opening, corrected),
+    reason: reasonOf(draft, base.state, seen, opening, corrected),
     significant: opening !== 'known' || finished || corrected || draft.state !== base.state || seen.moved !== null || seen.plan || seen.route,
     started,
     restarted: opening === 'restarted',
@@ -359,13 +359,13 @@ function changeOf(draft: RaceState, base: RaceState, tally: Tally, seen: Seen, o
 }
 
 /** The weightiest thing that changed. */
-function reasonOf(now: RaceStateName, before: RaceStateName, seen: Seen, opening: Opening, corrected: boolean): Reason {
+function reasonOf({ state: now, route_id: routeId }: RaceState, before: RaceStateName, seen: Seen, opening: Opening, corrected: boolean): Reason {
   if (opening === 'opened') return 'submitted';
   if (opening === 'restarted') return 'restarted';
   if (corrected) return 'correction';
   if (now !== before && isFinished(now)) return 'finished';
   if (now !== before && now === 'running') return 'started';
-  if (seen.moved !== null && !isStageOpen(seen.moved.state)) return 'stage_done';
+  if (seen.moved !== null && !isStageOpen(seen.moved.state)) return routeId === null ? 'stage_done' : 'passage';
   if (seen.moved !== null && seen.moved.state === 'running') return 'stage_started';
   if (seen.route) return 'route_change';
   if (seen.progress) return 'progress';

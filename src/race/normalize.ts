@@ -1,14 +1,14 @@
 import { reject, type Rejection, type RejectionCode } from '../errors.ts';
+import { refusalOfId } from './identity.ts';
 import { parseInstant } from './instant.ts';
 import { hasControl, isLonger, oneLine, shown, utf8Length } from './text.ts';
-import { isPositionKey } from './position-key.ts';
 import type {
   EtaKind, EventUpdate, PlannedStage, RaceUpdate, ReportedState, StageState, StageUpdate,
 } from './update.ts';
 
 /** How far `at`, a start or an end may lie after the append time of its record: clocks differ. */
 const MAX_FUTURE_MS = 5 * 60_000;
-const MAX_ID = 200;
+const MAX_NAME = 200;
 const MAX_TITLE = 1000;
 /** Ten years. */
 const MAX_SEC = 315_360_000;
@@ -78,22 +78,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function identity(findings: Findings, value: unknown, field: string, missing: RejectionCode, invalid: RejectionCode): string {
-  if (value == null || value === '') {
-    refuse(findings, missing, `${field} must have 1..${MAX_ID} characters, got ${shown(value)}`);
-    return '';
-  }
-  if (typeof value !== 'string') {
-    refuse(findings, 'type_invalid', `${field} must be text, got ${shown(value)}`);
-    return '';
-  }
-  if (isLonger(value, MAX_ID)) {
-    refuse(findings, invalid, `${field} must have 1..${MAX_ID} characters, got ${shown(value)}`);
-  } else if (hasControl(value) || !value.isWellFormed()) {
-    refuse(findings, invalid, `${field} must not hold control characters or lone surrogates, got ${shown(value)}`);
-  } else if (isPositionKey(value)) {
-    refuse(findings, invalid, `${field} must not begin like our own keys, got ${shown(value)}`);
-  }
-  return value;
+  const refusal = refusalOfId(value, field, missing, invalid);
+  if (refusal !== null) refuse(findings, refusal.code, refusal.message);
+  return typeof value === 'string' ? value : '';
 }
 
 function titleOf(findings: Findings, value: unknown): string | null {
@@ -192,9 +179,9 @@ function asText(value: Record<string, unknown>): Record<string, string | null> {
 }
 
 function stageName(findings: Findings, value: unknown, field: string): string {
-  const name = typeof value === 'string' && value.length <= 4 * MAX_ID ? oneLine(value) : '';
-  if (name === '' || isLonger(name, MAX_ID)) {
-    refuse(findings, 'stage_invalid', `${field} must have 1..${MAX_ID} characters, got ${shown(value)}`);
+  const name = typeof value === 'string' && value.length <= 4 * MAX_NAME ? oneLine(value) : '';
+  if (name === '' || isLonger(name, MAX_NAME)) {
+    refuse(findings, 'stage_invalid', `${field} must have 1..${MAX_NAME} characters, got ${shown(value)}`);
   }
   return name;
 }
@@ -268,11 +255,11 @@ function eventOf(findings: Findings, value: unknown): EventUpdate | null {
   if (value == null) return null;
   if (!isRecord(value)) return refuse(findings, 'type_invalid', `event must be an object, got ${shown(value)}`);
   const type = value['type'];
-  if (typeof type === 'string' && isLonger(type, MAX_ID)) {
-    return refuse(findings, 'event_too_large', `event.type must have at most ${MAX_ID} characters, got ${shown(type)}`);
+  if (typeof type === 'string' && isLonger(type, MAX_NAME)) {
+    return refuse(findings, 'event_too_large', `event.type must have at most ${MAX_NAME} characters, got ${shown(type)}`);
   }
   const line = typeof type === 'string' ? oneLine(type) : '';
-  if (line === '') return refuse(findings, 'type_invalid', `event.type must be text of 1..${MAX_ID} characters, got ${shown(type)}`);
+  if (line === '') return refuse(findings, 'type_invalid', `event.type must be text of 1..${MAX_NAME} characters, got ${shown(type)}`);
   return { type: line, at: instant(findings, value['at'], 'event.at', 'instant_invalid'), data: eventData(findings, value['data']) };
 }
 

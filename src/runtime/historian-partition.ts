@@ -8,7 +8,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, NewRecord, PartitionId, RecordBatch, RecordLog } from '../ports/record-log.ts';
 import { isPositionKey } from '../race/position-key.ts';
 import { deadLetterRecord } from './dead-letters.ts';
-import { deleteForgotten, deleteLateRevisions } from './forgotten-races.ts';
+import { deleteForgotten, deleteLate } from './forgotten-races.ts';
 import { pause, type Timers } from './timers.ts';
 import { beginTurn } from './turns.ts';
 
@@ -175,6 +175,8 @@ export class HistorianPartition {
     if (value === null || !this.#concerns(record)) return;
     open.bytes += value.length;
     const result = this.#context.codec.decode(topic, value);
+    // Whoever follows the journey sends it to dead-letters.
+    if ('error' in result && topic === 'telemetry') return;
     if ('error' in result) return this.#bury(open, record, result.error);
     const added = addRecord(open.rows, result.decoded, { topic, partition, offset, appendedAtMs }, this.#gate);
     if (added === 'repeated') this.#context.hooks.onRepeated?.(this.id);
@@ -260,7 +262,7 @@ export class HistorianPartition {
         await store.insert(table, tableRows, token);
       }
       await deleteForgotten(store, this.id, rows.forgotten);
-      await deleteLateRevisions(store, rows.tables.eta_revisions);
+      for (const table of ['eta_revisions', 'telemetry'] as const) await deleteLate(store, table, rows.tables[table]);
     }
     if (signal.aborted) return;
     await commit(this.id, next, '');

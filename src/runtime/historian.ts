@@ -33,7 +33,7 @@ const DEFAULT_DRAIN_MS = 10_000;
 const MAX_RETRY_MS = 30_000;
 
 /**
- * Copies finished races, revisions and audit totals from the log to ClickHouse, as a member of the group `historian`.
+ * Copies finished races, revisions, audit totals and thinned positions from the log to ClickHouse, as a member of the group `historian`.
  *
  * **Delivery.** Each record's rows are stored once, after any crash of either side (see HistorianPartition). While
  * ClickHouse does not answer, each partition holds at most two batches and waits; nothing is given up.
@@ -62,7 +62,7 @@ export async function runHistorian(options: HistorianOptions): Promise<Historian
 
   const subscription = await log.subscribe({
     group: 'historian',
-    topics: ['race-history', 'eta-updates', 'race-states'],
+    topics: ['race-history', 'eta-updates', 'race-states', 'telemetry'],
     handler: {
       async onAssigned(ids) {
         await Promise.all(ids.map(async (id) => {

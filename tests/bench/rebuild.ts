@@ -79,9 +79,9 @@ async function teach(address: string): Promise<void> {
 function startFeed(address: string): { stop(): Promise<void> } {
   const racesPerSec = RATE_PER_SEC / UPDATES_PER_RACE;
   const updates = fleetUpdates({ seed: 4, races: 300 * racesPerSec, startMs: Date.now(), spacingMs: 1_000 / racesPerSec, durationMs: RACE_MS, idPrefix: 'live' });
-  let isOver = false;
+  const ending = new AbortController();
   const running = (async () => {
-    for (let next = 0; !isOver && next < updates.length;) {
+    for (let next = 0; !ending.signal.aborted && next < updates.length;) {
       const nowMs = Date.now();
       const from = next;
       while (next < updates.length && updates[next]!.at <= nowMs) next += 1;
@@ -89,7 +89,7 @@ function startFeed(address: string): { stop(): Promise<void> } {
       await sleep(SEND_EVERY_MS);
     }
   })();
-  return { async stop() { isOver = true; await running; } };
+  return { async stop() { ending.abort(); await running; } };
 }
 
 async function send(address: string, updates: readonly RaceUpdate[]): Promise<void> {

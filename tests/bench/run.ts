@@ -11,6 +11,7 @@ import { forecast } from './forecast.ts';
 import { historian } from './historian.ts';
 import { http } from './http.ts';
 import { instances } from './instances.ts';
+import { journeys } from './journeys.ts';
 import { latency } from './latency.ts';
 import { log } from './log.ts';
 import { memory } from './memory.ts';
@@ -19,7 +20,7 @@ import { rebuild } from './rebuild.ts';
 import { restart } from './restart.ts';
 import { throughput } from './throughput.ts';
 
-const benches: Readonly<Record<string, Bench>> = { pipeline, throughput, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, rebuild, fanout, board };
+const benches: Readonly<Record<string, Bench>> = { pipeline, throughput, latency, memory, restart, forecast, log, codec, historian, http, instances, clusters, rebuild, fanout, board, journeys };
 /** `pipeline` holds their figures. */
 const parts: ReadonlySet<string> = new Set(['throughput', 'latency', 'memory', 'restart']);
 

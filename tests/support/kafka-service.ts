@@ -16,6 +16,8 @@ export type KafkaSetting = {
   readonly env: Readonly<Record<string, string>>;
   /** Members of the pipeline's group and the partitions of race-updates that each holds. */
   pipelineMembers(): Promise<Members>;
+  /** The same of the group of the journeys and telemetry. */
+  journeyMembers(): Promise<Members>;
   /** Resolves when both groups are at rest and every partition of theirs is held. */
   whenJoined(): Promise<void>;
   /** Takes members that were killed out of the groups, as their session's end would; default: all of them. */
@@ -44,6 +46,7 @@ function describeSetting(broker: string, registry: string): KafkaSetting {
     broker, registry, prefix, partitions: PARTITIONS,
     env: { KAFKA_BROKERS: broker, SCHEMA_REGISTRY_URL: registry, RACELINE_TOPIC_PREFIX: prefix, KAFKA_PARTITIONS: String(PARTITIONS) },
     pipelineMembers: () => membersOf(broker, `${prefix}pipeline`, `${prefix}race-updates`),
+    journeyMembers: () => membersOf(broker, `${prefix}journeys`, `${prefix}telemetry`),
     async whenJoined() {
       for (const [group, topic] of [['pipeline', 'race-updates'], ['historian', 'eta-updates']] as const) {
         await waitUntil(`the group ${group} is at rest`, async () => {
@@ -53,7 +56,7 @@ function describeSetting(broker: string, registry: string): KafkaSetting {
       }
     },
     async buryMembers(memberIds) {
-      for (const group of [`${prefix}pipeline`, `${prefix}historian`]) await evict(broker, group, memberIds ?? await allMembers(broker, group));
+      for (const group of ['pipeline', 'journeys', 'historian'].map((name) => prefix + name)) await evict(broker, group, memberIds ?? await allMembers(broker, group));
     },
     openLog,
     async endOffset() {

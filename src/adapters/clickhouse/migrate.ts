@@ -8,7 +8,9 @@ import { splitStatements } from '../../history/sql-tokens.ts';
 export type Migration = { readonly id: number; readonly name: string; readonly checksum: string; readonly statements: readonly string[] };
 
 /** Tables whose rows go after the time that RACELINE_HISTORY_TTL_DAYS says. */
-const agingTables = ['races', 'stages', 'eta_revisions', 'forecast_errors', 'audit'];
+const agingTables = ['races', 'stages', 'eta_revisions', 'forecast_errors', 'audit', 'telemetry'];
+/** Positions say most of all tables about people, and are most of all rows: they go sooner. */
+const MOST_TELEMETRY_DAYS = 30;
 
 /** The migrations of a directory, NNN_name.sql, by number. Throws when two have the same one. */
 export async function readMigrations(directory: URL): Promise<Migration[]> {
@@ -75,8 +77,9 @@ async function keepRowsFor(engine: Engine, ttlDays: number): Promise<void> {
     'SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND has({names:Array(String)}, name)', { names: agingTables },
   );
   for (const { name, engine_full: definition } of tables) {
-    if (definition.includes(`TTL toDate(ingested_at) + toIntervalDay(${ttlDays}) `)) continue;
+    const days = name === 'telemetry' ? Math.min(ttlDays, MOST_TELEMETRY_DAYS) : ttlDays;
+    if (definition.includes(`TTL toDate(ingested_at) + toIntervalDay(${days}) `)) continue;
     // toDate, for toDateTime ends in 2106: a long time from now would wrap around, and every row be dropped at its insert.
-    await engine.command(`ALTER TABLE ${name} MODIFY TTL toDate(ingested_at) + toIntervalDay(${ttlDays})`, {});
+    await engine.command(`ALTER TABLE ${name} MODIFY TTL toDate(ingested_at) + toIntervalDay(${days})`, {});
   }
 }

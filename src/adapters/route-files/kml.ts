@@ -8,6 +8,7 @@ import { child, descendants, parseXml, type Element } from './xml.ts';
 const MAIN_ROUTE_COLOUR = 'ffddad05';
 /** Lines whose ends are so near follow each other; about 11 m. */
 const SAME_END_M = 12;
+const MOST_LINES = 1_000;
 
 /**
  * Reads a KML route: its lines chained end to end (turned round where they need to be), its Points as waypoints, with "Time Over Waypoint"
@@ -19,8 +20,9 @@ export function routeOfKml(routeId: string, text: string): RouteFile {
   if (parsed.root.name !== 'kml') return refuseFile(1, `The root is <${parsed.root.name}>, not <kml>`);
   const lines: { readonly colour: string | null; readonly places: readonly Place[] }[] = [];
   const marks: Mark[] = [];
+  const styles = stylesOf(parsed.root);
   for (const placemark of descendants(parsed.root, 'Placemark')) {
-    const colour = descendants(placemark, 'color')[0]?.text.toLowerCase() ?? styleColour(parsed.root, child(placemark, 'styleUrl')?.text);
+    const colour = descendants(placemark, 'color')[0]?.text.toLowerCase() ?? styleColour(styles, child(placemark, 'styleUrl')?.text);
     for (const line of descendants(placemark, 'LineString')) {
       const places = placesOf(text, child(line, 'coordinates')?.text ?? '');
       if (!Array.isArray(places)) return { refusal: places };
@@ -36,6 +38,7 @@ export function routeOfKml(routeId: string, text: string): RouteFile {
     }
   }
   const main = lines.some(({ colour }) => colour === MAIN_ROUTE_COLOUR) ? lines.filter(({ colour }) => colour === MAIN_ROUTE_COLOUR) : lines;
+  if (main.length > MOST_LINES) return refuseFile(1, `The route is cut into ${main.length} lines, at most ${MOST_LINES} are put together`);
   // A plan without a line is flown from waypoint to waypoint.
   const line = main.length > 0 ? chained(main.map(({ places }) => places)) : marks;
   if (line.length < 2) return refuseFile(1, 'There is neither a LineString nor two Points');
@@ -43,15 +46,17 @@ export function routeOfKml(routeId: string, text: string): RouteFile {
   return { route: { route_id: routeId, name, ...attachMarks(line, marks), active: true } };
 }
 
-function styleColour(root: Element, url: string | undefined): string | null {
-  if (url === undefined || !url.startsWith('#')) return null;
-  const id = url.slice(1);
+/** Styles by `#id`. */
+function stylesOf(root: Element): ReadonlyMap<string, Element> {
   const styles = [...descendants(root, 'Style'), ...descendants(root, 'StyleMap')];
-  const style = styles.find(({ attributes }) => attributes['id'] === id);
-  if (style?.name === 'StyleMap') {
-    const next = descendants(style, 'styleUrl')[0]?.text;
-    return next === url ? null : styleColour(root, next);
-  }
+  return new Map(styles.map((style) => [`#${style.attributes['id'] ?? ''}`, style]));
+}
+
+/** The colour of lines of a style; a map of styles stands for its first one. */
+function styleColour(styles: ReadonlyMap<string, Element>, url: string | undefined): string | null {
+  let style = styles.get(url ?? '');
+  // Once: maps of maps are none, and could go round.
+  if (style?.name === 'StyleMap') style = styles.get(descendants(style, 'styleUrl')[0]?.text ?? '');
   const lineStyle = style === undefined ? undefined : child(style, 'LineStyle');
   return lineStyle === undefined ? null : (child(lineStyle, 'color')?.text.toLowerCase() ?? null);
 }

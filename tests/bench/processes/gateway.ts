@@ -3,6 +3,7 @@ import { createCodec } from '../../../src/adapters/avro/codec.ts';
 import { embeddedRegistry } from '../../../src/adapters/avro/embedded-registry.ts';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
+import { readRouteFile } from '../../../src/adapters/route-files/read-route-file.ts';
 import { startGateway } from '../../../src/gateway/server.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import { partitionCounts, topics } from '../../../topology/topics.ts';
@@ -32,7 +33,7 @@ await codec.register();
 let slowCloses = 0;
 const { address, close } = await startGateway({
   host: '127.0.0.1', port: 0, log, codec, history: null, clock: { nowMs: () => Date.now() }, logger: silentLogger,
-  ready: () => ({ ready: true, roles: {} }), metricsText: async () => '', hooks: { onSlowClose: () => { slowCloses++; } }, options: { maxConnections },
+  ready: () => ({ ready: true, roles: {} }), metricsText: async () => '', readRouteFile, hooks: { onSlowClose: () => { slowCloses++; } }, options: { maxConnections },
 });
 
 const delays: number[] = [];

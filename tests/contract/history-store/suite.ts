@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { etaRevisionRow, forecastErrorRows, raceRow, stageRows } from '../../../src/history/rows.ts';
+import { etaRevisionRow, forecastErrorRows, raceRow, stageRows, telemetryRow } from '../../../src/history/rows.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import { etaUpdate, finishedRace, START_AT_MS } from '../../support/clickhouse/history-records.ts';
 
@@ -57,6 +57,17 @@ export function historyStoreContract(name: string, open: (directory: string) => 
       const eta = etaRevisionRow(etaUpdate('race-1', 1), at(7, 'eta-updates'));
       await store.insert('eta_revisions', [eta], 'fields-etas');
       await expect(store.query("SELECT * FROM v_eta_revisions WHERE race_id = 'race-1'")).resolves.toEqual([eta]);
+    });
+
+    it('keeps of the positions within ten seconds the one that came last', async () => {
+      const slotMs = START_AT_MS - (START_AT_MS % 10_000);
+      const position = (offset: number, atMs: number) => telemetryRow(
+        { race_id: 'bus', at: atMs, lat: 30.25, lon: -97.5, speed_mps: 7.1, heading_deg: null, altitude_m: 150, accuracy_m: null, device: offset === 1 ? null : 'tracker' }, at(offset, 'telemetry'),
+      );
+      const [first, second, next] = [position(1, slotMs + 9_000), position(2, slotMs + 3_000), position(3, slotMs + 10_000)];
+      await store.insert('telemetry', [first], 'positions-1');
+      await store.insert('telemetry', [second, next], 'positions-2');
+      await expect(store.query("SELECT * FROM v_telemetry WHERE race_id = 'bus' ORDER BY slot")).resolves.toEqual([second, next]);
     });
 
     it('keeps instants from 1970 to 2100 to the millisecond', async () => {
@@ -116,7 +127,7 @@ export function historyStoreContract(name: string, open: (directory: string) => 
     });
 
     it('answers every view', async () => {
-      for (const view of ['v_races', 'v_stages', 'v_eta_revisions', 'v_forecast_errors', 'v_audit', 'v_source_stats', 'v_accuracy_daily', 'v_slo', 'v_slowest_sources', 'v_level_shifts']) {
+      for (const view of ['v_races', 'v_stages', 'v_eta_revisions', 'v_forecast_errors', 'v_audit', 'v_source_stats', 'v_accuracy_daily', 'v_slo', 'v_slowest_sources', 'v_level_shifts', 'v_telemetry']) {
         await expect(store.userQuery(`SELECT * FROM ${view} LIMIT 1`, 'JSONEachRow'), view).resolves.toBeInstanceOf(Buffer);
       }
     });

@@ -2,6 +2,7 @@ import { createCodec } from '../../../src/adapters/avro/codec.ts';
 import { embeddedRegistry } from '../../../src/adapters/avro/embedded-registry.ts';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
+import { readRouteFile } from '../../../src/adapters/route-files/read-route-file.ts';
 import type { EtaUpdate } from '../../../src/forecast/eta-update.ts';
 import type { GatewayDeps } from '../../../src/gateway/context.ts';
 import { startGateway, type Gateway } from '../../../src/gateway/server.ts';
@@ -32,7 +33,7 @@ export async function openEngines(clock: Clock = { nowMs: () => Date.now() }): P
 export function gatewayDeps(engines: Engines, more: Partial<GatewayDeps> = {}): GatewayDeps {
   return {
     host: '127.0.0.1', port: 0, ...engines, history: null, clock: { nowMs: () => Date.now() }, logger: silentLogger,
-    ready: () => ({ ready: true, roles: { gateway: 'running' } }), metricsText: async () => 'up 1\n', ...more,
+    ready: () => ({ ready: true, roles: { gateway: 'running' } }), metricsText: async () => 'up 1\n', readRouteFile, ...more,
   };
 }
 

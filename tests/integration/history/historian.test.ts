@@ -9,6 +9,7 @@ import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
 import type { LogStorage } from '../../../src/adapters/local-log/storage.ts';
 import type { FinishedRace } from '../../../src/forecast/history-record.ts';
+import type { TelemetryPoint } from '../../../src/journey/telemetry.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import type { NewRecord, RecordLog } from '../../../src/ports/record-log.ts';
 import { runHistorian, type Historian } from '../../../src/runtime/historian.ts';
@@ -140,7 +141,7 @@ describe('the historian', () => {
 
   it('waits for a ClickHouse that refuses, holding no more than two batches, and stores all once it serves', async () => {
     await start(soon);
-    await waitUntil('it is assigned', () => lags().length === 6);
+    await waitUntil('it is assigned', () => lags().length === 8);
     await server.behave('refuse');
     await produce('race-history', 0, Array.from({ length: 400 }, (_, n) => history(finishedRace(n))));
     await waitUntil('it failed twice', () => failures > 1);
@@ -204,24 +205,43 @@ describe('the historian', () => {
     await expect(store.query('SELECT races FROM v_source_stats')).resolves.toEqual([{ races: 2 }]);
   });
 
-  it('removes the rows of a forgotten race, its late revisions too, and keeps what the race did anew', async () => {
+  it('removes the rows of a forgotten race, its late revisions and positions too, and keeps what the race did anew', async () => {
     await produce('race-history', 0, [history(finishedRace(0)), history(finishedRace(1))]);
     await produce('eta-updates', 0, [eta(etaUpdate('race-0', 1)), eta(etaUpdate('race-1', 1))]);
+    await produce('telemetry', 0, [position('race-0', 0), position('race-1', 0)]);
     await start(soon);
     await caughtUp();
     await historian?.close();
     await produce('eta-updates', 0, [eta(etaUpdate('race-0', 2))]);
+    await produce('telemetry', 0, [position('race-0', 1)]);
     await produce('race-history', 0, [{ key: Buffer.from('ci/acme'), value: codec.encode('race-history', forget(2, 'race-0', Date.now()), 'Forget') }]);
     await waitUntil('the clock went on', () => Date.now() > producedAtMs + 5);
     await produce('race-history', 0, [history(finishedRace(3, { race_id: 'race-0' }))]);
     await produce('eta-updates', 0, [eta(etaUpdate('race-0', 3))]);
+    await produce('telemetry', 0, [position('race-0', 2)]);
     await start(soon);
     await caughtUp();
     await expect(store.query('SELECT race_id, offset FROM races ORDER BY offset')).resolves.toEqual([{ race_id: 'race-1', offset: 1 }, { race_id: 'race-0', offset: 3 }]);
     await expect(store.query('SELECT DISTINCT race_id, offset FROM stages ORDER BY offset')).resolves.toEqual([{ race_id: 'race-1', offset: 1 }, { race_id: 'race-0', offset: 3 }]);
     await expect(store.query('SELECT race_id, revision FROM eta_revisions ORDER BY race_id, revision')).resolves.toEqual([{ race_id: 'race-0', revision: 3 }, { race_id: 'race-1', revision: 1 }]);
+    await expect(store.query('SELECT race_id, lat FROM v_telemetry ORDER BY race_id')).resolves.toEqual([{ race_id: 'race-0', lat: 12 }, { race_id: 'race-1', lat: 10 }]);
+  });
+
+  it('stores positions thinned, and leaves those that are refused to whoever follows the journey', async () => {
+    const poison = { key: Buffer.from('bus'), value: Buffer.from([0, 0, 0, 0, 99, 1, 2]) };
+    await produce('telemetry', 0, [...Array.from({ length: 30 }, (_, n) => position('bus', n)), poison, position('bus', 81)]);
+    await start(soon);
+    await caughtUp();
+    await expect(store.query('SELECT lat, offset FROM v_telemetry ORDER BY slot')).resolves.toEqual([{ lat: 19, offset: 9 }, { lat: 29, offset: 19 }, { lat: 39, offset: 29 }]);
+    await expect(readAll('dead-letters')).resolves.toEqual([]);
   });
 });
+
+/** The nth second of a journey, at lat 10 + n. */
+function position(raceId: string, n: number): NewRecord {
+  const point: TelemetryPoint = { race_id: raceId, at: 1_700_000_000_000 + 1_000 * n, lat: 10 + n, lon: 1, speed_mps: null, heading_deg: null, altitude_m: null, accuracy_m: null, device: null };
+  return { key: Buffer.from(raceId), value: codec.encode('telemetry', point) };
+}
 
 let producedAtMs = 0;
 
@@ -276,7 +296,7 @@ function eta(update: ReturnType<typeof etaUpdate>): NewRecord {
 }
 
 async function caughtUp(): Promise<void> {
-  for (const topic of ['race-history', 'eta-updates', 'race-states'] as const) {
+  for (const topic of ['race-history', 'eta-updates', 'race-states', 'telemetry'] as const) {
     const ends = await log.endOffsets(topic);
     await waitUntil(`${topic} is stored`, async () => (await log.groupOffsets('historian', topic)).every(({ offset }, partition) => (offset ?? 0) === ends[partition]));
   }

@@ -1,10 +1,10 @@
 import { AppError } from '../../../src/errors.ts';
-import type { AuditRow, EtaRevisionRow, ForecastErrorRow, RaceRow, StageRow } from '../../../src/history/rows.ts';
+import type { AuditRow, EtaRevisionRow, ForecastErrorRow, RaceRow, StageRow, TelemetryRow } from '../../../src/history/rows.ts';
 import type { HistoryStore, HistoryTable } from '../../../src/ports/history-store.ts';
 import type { Cluster } from './cluster.ts';
 import type { Process } from './world.ts';
 
-type Tables = { races: RaceRow[]; stages: StageRow[]; eta_revisions: EtaRevisionRow[]; forecast_errors: ForecastErrorRow[]; audit: AuditRow[]; rebuilds: Placed[]; model_swaps: Placed[] };
+type Tables = { races: RaceRow[]; stages: StageRow[]; eta_revisions: EtaRevisionRow[]; forecast_errors: ForecastErrorRow[]; audit: AuditRow[]; telemetry: TelemetryRow[]; rebuilds: Placed[]; model_swaps: Placed[] };
 type Placed = { topic: string; partition: number; offset: number };
 
 type StoredOrigin = Pick<RaceRow, 'topic' | 'partition' | 'offset' | 'origin_partition' | 'origin_epoch' | 'origin_offset' | 'origin_index'>;
@@ -13,7 +13,7 @@ type StoredOrigin = Pick<RaceRow, 'topic' | 'partition' | 'offset' | 'origin_par
 export type SimDatabase = { readonly counted: Map<string, number>; readonly forgottenOrigins: StoredOrigin[]; readonly tables: Tables; readonly tokens: Set<string>; readonly forgotten: { readonly raceId: string; readonly atMs: number }[] };
 
 export function createDatabase(): SimDatabase {
-  return { counted: new Map(), forgottenOrigins: [], tables: { races: [], stages: [], eta_revisions: [], forecast_errors: [], audit: [], rebuilds: [], model_swaps: [] }, tokens: new Set(), forgotten: [] };
+  return { counted: new Map(), forgottenOrigins: [], tables: { races: [], stages: [], eta_revisions: [], forecast_errors: [], audit: [], telemetry: [], rebuilds: [], model_swaps: [] }, tokens: new Set(), forgotten: [] };
 }
 
 type Parameters = { topic: string; partition: number; first: number; ids: string[]; offsets: number[]; times: number[]; since: string };
@@ -56,10 +56,10 @@ export function openSimHistoryStore(cluster: Cluster, database: SimDatabase, pro
       for (const { raceId, atMs } of forgotten) if (atMs >= msOf(since)) latest.set(raceId, Math.max(atMs, latest.get(raceId) ?? 0));
       return [...latest].map(([race_id, at_ms]) => ({ race_id, at_ms }));
     }],
-    ['DELETE FROM eta_revisions WHERE has({ids:Array(String)}, race_id)', ({ ids, times }) => {
-      keep('eta_revisions', (row) => !ids.some((id, index) => id === row.race_id && msOf(row.ingested_at) <= (times[index] ?? 0)));
+    ...(['eta_revisions', 'telemetry'] as const).map((table) => [`DELETE FROM ${table} WHERE has({ids:Array(String)}, race_id)`, ({ ids, times }: Parameters) => {
+      keep(table, (row) => !ids.some((id, index) => id === row.race_id && msOf(row.ingested_at) <= (times[index] ?? 0)));
       return [];
-    }],
+    }] as const),
   ];
 
   function keep<Table extends HistoryTable>(table: Table, isKept: (row: Tables[Table][number]) => boolean): void {

@@ -43,6 +43,7 @@ describe('revise() decides what is worth publishing', () => {
     const stage = (etaSec: number) => revise(told(), forecastOf(etaSec), cause(50, { reason: 'stage_done', significant: true }), options(50));
     expect(revise(told(), forecastOf(600), cause(50, { reason: 'started', significant: true }), options(50))?.eta).toMatchObject({ revision: 2, reason: 'started', previous_eta_sec: 600 });
     expect(stage(625)).toBeNull();
+    expect(revise(told(), forecastOf(600), cause(50, { reason: 'passage', significant: true }), options(50))?.eta, 'a passage of a journey always is').toMatchObject({ revision: 2, reason: 'passage' });
     expect(stage(630)?.eta).toMatchObject({ revision: 2, reason: 'stage_done', previous_eta_sec: 600 });
   });
 

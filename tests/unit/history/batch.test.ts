@@ -74,6 +74,28 @@ describe('addRecord()', () => {
   });
 });
 
+describe('addRecord() of telemetry', () => {
+  const point = { race_id: 'bus', at: START_AT_MS, lat: 30, lon: -97, speed_mps: 7, heading_deg: null, altitude_m: null, accuracy_m: null, device: 'a' };
+  const add = (batch: ReturnType<typeof emptyBatch>, change: Readonly<Record<string, unknown>>, offset: number) =>
+    addRecord(batch, { kind: 'TelemetryPoint', value: { ...point, ...change } }, at('telemetry', offset), createOriginGate());
+
+  it('keeps the last position of a race in ten seconds of event time', () => {
+    const batch = emptyBatch();
+    const slot = START_AT_MS - (START_AT_MS % 10_000);
+    const times = [slot, slot + 9_999, slot + 10_000, slot + 4_000];
+    expect(times.map((time, i) => add(batch, { at: time }, i))).toEqual(['added', 'added', 'added', 'added']);
+    add(batch, { race_id: 'other', at: slot }, 4);
+    expect(batch.tables.telemetry.map(({ race_id, version }) => [race_id, version])).toEqual([['bus', 3], ['bus', 2], ['other', 4]]);
+    expect(rowCount(batch)).toBe(3);
+  });
+
+  it.each([['nowhere', { lat: 0, lon: 0 }], ['lat 91', { lat: 91 }], ['NaN', { lon: Number.NaN }], ['an hour ahead', { at: START_AT_MS + 3_600_000 }]])('leaves out a position that is %s', (_, change) => {
+    const batch = emptyBatch();
+    expect(add(batch, change, 1)).toBe('ignored');
+    expect(rowCount(batch)).toBe(0);
+  });
+});
+
 describe('parseRange()', () => {
   it('reads what formatRange() writes', () => {
     expect(parseRange(formatRange({ first: 0, last: 2 ** 50 }))).toEqual({ first: 0, last: 2 ** 50 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createFleet, takePosition, type Fleet } from '../../../src/journey/fleet.ts';
 import { positionOf } from '../../../src/journey/follow.ts';
 import { placeAt, type Route } from '../../../src/journey/route.ts';
-import { refusalOfTelemetry, type TelemetryPoint } from '../../../src/journey/telemetry.ts';
+import { normalizeTelemetry, type TelemetryPoint } from '../../../src/journey/telemetry.ts';
 import { MIN, routeThrough, T0 } from './routes.ts';
 
 const HOUR = 60 * MIN;
@@ -113,17 +113,26 @@ describe('takePosition()', () => {
   });
 });
 
-describe('refusalOfTelemetry()', () => {
+describe('normalizeTelemetry()', () => {
   const point: TelemetryPoint = { race_id: 'r', at: T0, lat: 30, lon: -97, speed_mps: null, heading_deg: null, altitude_m: null, accuracy_m: null, device: null };
 
   it.each([
     ['lat 91', { lat: 91 }, 'position_invalid'], ['lon 181', { lon: 181 }, 'position_invalid'], ['NaN', { lat: Number.NaN }, 'position_invalid'], ['Infinity', { lon: Infinity }, 'position_invalid'],
     ['0, 0', { lat: 0, lon: 0 }, 'position_invalid'], ['a clock an hour ahead', { at: T0 + HOUR }, 'at_in_future'], ['no instant', { at: Number.NaN }, 'at_invalid'], ['before 1970', { at: -1 }, 'at_invalid'], ['no race', { race_id: '' }, 'id_missing'],
+    ['a control character in the id', { race_id: 'a\u0000' }, 'id_invalid'], ['text for a number', { lat: '30' }, 'position_invalid'], ['a bare local time', { at: '2026-01-31T12:00:00' }, 'at_invalid'], ['a device that is none', { device: {} }, 'type_invalid'],
   ])('refuses %s', (_, change, code) => {
-    expect(refusalOfTelemetry({ ...point, ...change }, T0)?.code).toBe(code);
+    expect(normalizeTelemetry({ ...point, ...change }, T0)).toMatchObject({ rejection: { code } });
   });
 
   it.each([['the poles', { lat: -90 }], ['the antimeridian', { lon: -180 }], ['the equator', { lat: 0 }], ['five minutes ahead', { at: T0 + 5 * MIN }], ['what is old', { at: T0 - 24 * HOUR }]])('takes %s', (_, change) => {
-    expect(refusalOfTelemetry({ ...point, ...change }, T0)).toBeNull();
+    expect(normalizeTelemetry({ ...point, ...change }, T0)).toEqual({ point: { ...point, ...change } });
+  });
+
+  it('reads instants as text, leaves out measures that are none and fields that nobody knows', () => {
+    expect(normalizeTelemetry({ race_id: 'r', at: new Date(T0).toISOString(), lat: 30, lon: -97, speed_mps: Number.NaN, accuracy_m: 'good', battery: 3 }, T0)).toEqual({ point });
+  });
+
+  it.each([null, 7, 'text', [1]])('refuses %j', (value) => {
+    expect(normalizeTelemetry(value, T0)).toMatchObject({ rejection: { code: 'type_invalid' } });
   });
 });

@@ -142,6 +142,11 @@ describe('stages', () => {
     expect(result.change).toMatchObject({ reason: 'stage_done', significant: true, finishedStages: [{ name: 'a', completed_at: sec(2) }] });
   });
 
+  test('that ended on a route are passages', () => {
+    const result = applied(lastResult(updateAt(0, { state: 'running', route_id: 'line' }), updateAt(1, { stage: stage('a', 'passed') })));
+    expect(result.change).toMatchObject({ reason: 'passage', significant: true });
+  });
+
   test('that say again that they run are no change of state', () => {
     const result = applied(lastResult(
       updateAt(0, { state: 'running' }), updateAt(1, { stage: stage('a', 'running') }), updateAt(2, { stage: stage('a', 'running') }),

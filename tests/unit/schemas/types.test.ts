@@ -6,6 +6,10 @@ import type {
   Basis, Checkpoint, Display, DisplayState, FieldTimes, MetadataEntry, PartitionState, ProgressPoint, Published, RaceEvent, RaceState, Reason,
   ShownRevision, Stage,
 } from '../../../src/race/state.ts';
+import type { JourneyPartition, JourneyState } from '../../../src/journey/journey-record.ts';
+import type { Phase } from '../../../src/journey/phases.ts';
+import type { PointOfInterest, RoutePoint, RouteRecord } from '../../../src/journey/route.ts';
+import type { TelemetryPoint } from '../../../src/journey/telemetry.ts';
 import type { EtaKind, EventUpdate, PlannedStage, RaceStateName, RaceUpdate, ReportedState, StageState, StageUpdate } from '../../../src/race/update.ts';
 
 // Two steps that cannot both be forgotten: `satisfies` makes the compiler hold these lists against the types, and the
@@ -107,12 +111,37 @@ const modelSwap = {
 } as const satisfies FieldsOf<ModelSwap>;
 const forget = { origin: 'record', source: 'string', race_id: 'string', at: 'number' } as const satisfies FieldsOf<Forget>;
 
+const journeyState = {
+  race_id: 'string', source: 'string', first_offset: 'number', attempt: 'number', route_id: 'string', route_version: 'number', at: 'number', lat: 'number', lon: 'number',
+  along_m: 'number', off_m: 'number', next: 'number', off_route: 'boolean', delay_sec: 'number?', phase: 'enum', departed_at: 'number?', arrived_at: 'number?',
+  phase_ends_since: 'number?', certain: 'number', passages: 'record[]', hypotheses: 'record[]', outliers: 'number', stray_at: 'number', stray_lat: 'number?', stray_lon: 'number?',
+  speeds: 'record[]', last_mps: 'number?', usual_mps: 'number?', moves: 'boolean', trail: 'record[]', anchor_m: 'number', moved_at: 'number', has_begun: 'boolean', sent_at: 'number',
+  epoch: 'number', applied_offset: 'number',
+} as const satisfies FieldsOf<JourneyState>;
+const passage = { index: 'number', at: 'number', miss_m: 'number' } as const satisfies FieldsOf<JourneyState['passages'][number]>;
+const hypothesis = {
+  along_m: 'number', cost: 'number', off_m: 'number', next: 'number', joined_m: 'number', passages: 'record[]',
+} as const satisfies FieldsOf<JourneyState['hypotheses'][number]>;
+const speedSample = { at: 'number', mps: 'number' } as const satisfies FieldsOf<JourneyState['speeds'][number]>;
+const trailPoint = { at: 'number', along_m: 'number' } as const satisfies FieldsOf<JourneyState['trail'][number]>;
+const journeyPartition = {
+  partition: 'number', epoch: 'number', applied_offset: 'number', read: 'number', applied: 'number', late: 'number', outlier: 'number', unrouted: 'number', rejected: 'number',
+  rerouted: 'number', skipped: 'number', at: 'number',
+} as const satisfies FieldsOf<JourneyPartition>;
+const telemetryPoint = {
+  race_id: 'string', at: 'number', lat: 'number', lon: 'number', speed_mps: 'number?', heading_deg: 'number?', altitude_m: 'number?', accuracy_m: 'number?', device: 'string?',
+} as const satisfies FieldsOf<TelemetryPoint>;
+const routeRecord = { route_id: 'string', name: 'string', points: 'record[]', pois: 'record[]', active: 'boolean' } as const satisfies FieldsOf<RouteRecord>;
+const routePoint = { lat: 'number', lon: 'number', name: 'string?', planned_at: 'number?', dwell_sec: 'number?' } as const satisfies FieldsOf<RoutePoint>;
+const pointOfInterest = { id: 'string', name: 'string', lat: 'number', lon: 'number', radius_m: 'number?' } as const satisfies FieldsOf<PointOfInterest>;
+
 const records: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   RaceUpdate: raceUpdate, StageUpdate: stageUpdate, PlannedStage: plannedStage, EventUpdate: eventUpdate, RaceState: raceState,
   MetadataEntry: metadataEntry, Stage: stage, RaceEvent: raceEvent, FieldTimes: fieldTimes, ProgressPoint: progressPoint, Published: published,
   Display: display, ShownRevision: shownRevision, Checkpoint: checkpoint, PartitionState: partitionState, EtaUpdate: etaUpdate,
   ProgressPrediction: progressPrediction, Milestone: milestone, FinishedRace: finishedRace, Origin: origin, FinishedStage: finishedStage,
-  StageFacts: stageFacts, StageFact: stageFact, ModelSwap: modelSwap, Forget: forget,
+  StageFacts: stageFacts, StageFact: stageFact, ModelSwap: modelSwap, Forget: forget, JourneyState: journeyState, Passage: passage, Hypothesis: hypothesis, SpeedSample: speedSample,
+  TrailPoint: trailPoint, JourneyPartition: journeyPartition, TelemetryPoint: telemetryPoint, Route: routeRecord, RoutePoint: routePoint, PointOfInterest: pointOfInterest,
 };
 
 const stageStates = { pending: true, running: true, passed: true, failed: true, skipped: true } as const satisfies SymbolsOf<StageState>;
@@ -136,6 +165,7 @@ const enums: Readonly<Record<string, Readonly<Record<string, true>>>> = {
   DisplayState: { cold: true, stable: true, correcting: true, overdue: true, stuck: true, finished: true, unknown: true } satisfies SymbolsOf<DisplayState>,
   ForecastRole: { served: true, shadow: true, canary: true } satisfies SymbolsOf<Checkpoint['role']>,
   Outcome: { passed: true, failed: true, canceled: true, abandoned: true } satisfies SymbolsOf<Outcome>,
+  JourneyPhase: { pre_departure: true, in_flight: true, post_arrival: true } satisfies SymbolsOf<Phase>,
   SwapStage: { shadow: true, canary: true, active: true } satisfies SymbolsOf<ModelSwap['stage']>,
 };
 
@@ -145,7 +175,7 @@ type AvroType = string | readonly AvroType[] | {
 };
 type Named = Exclude<AvroType, string | readonly AvroType[]>;
 
-const files = ['race-update', 'eta-update', 'race-state', 'history-record'];
+const files = ['race-update', 'eta-update', 'race-state', 'history-record', 'journey-state', 'telemetry-point', 'route'];
 
 describe.each(files)('schemas/avro/%s.avsc', (file) => {
   const named = new Map<string, Named>();

@@ -2,11 +2,12 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, PartitionReader, RecordLog } from '../ports/record-log.ts';
 import type { TopicName } from '../../topology/topics.ts';
+import { pause, systemTimers } from './timers.ts';
 
 export type FollowOptions = {
   readonly log: RecordLog;
   readonly topic: TopicName;
-  readonly partitions: number;
+  readonly partitions: readonly number[];
   readonly logger: Logger;
   /** Records in offset order per partition; must be harmless when records come again. */
   readonly onRecords: (records: readonly LogRecord[]) => Promise<void>;
@@ -15,17 +16,18 @@ export type FollowOptions = {
 export type Follower = {
   /** Resolves when what the topic held at the start has been handed over; never rejects, it tries for ever. */
   readonly caughtUp: Promise<void>;
-  /** The next offset, by partition. */
+  /** The next offset, by partition; 0 for those that are not read. */
   readonly positions: readonly number[];
   close(): Promise<void>;
 };
 
 const RETRY_MS = 1_000;
 
-/** Reads a whole topic and goes on; a reader that breaks is opened again where it stood. */
+/** Reads some partitions of a topic, or all, and goes on; a reader that breaks is opened again where it stood. */
 export function followTopic(options: FollowOptions): Follower {
   const { log, topic, logger } = options;
-  const positions = Array.from({ length: options.partitions }, () => 0);
+  const { partitions } = options;
+  const positions = Array.from({ length: 1 + Math.max(...partitions) }, () => 0);
   const closing = new AbortController();
   const caughtUp = Promise.withResolvers<void>();
   let reader: PartitionReader | null = null;
@@ -42,7 +44,7 @@ export function followTopic(options: FollowOptions): Follower {
         if (closing.signal.aborted) return;
         reader = log.readPartitions({
           topic,
-          partitions: positions.map((_, partition) => partition),
+          partitions,
           from: (partition) => positions[partition] || 'earliest',
           onRecords,
         });
@@ -51,16 +53,16 @@ export function followTopic(options: FollowOptions): Follower {
         done.catch(() => {});
         await reader.caughtUp;
         // Compaction and retention may have emptied a partition up to its end.
-        ends.forEach((end, partition) => { positions[partition] = Math.max(positions[partition] ?? 0, end); });
+        for (const partition of partitions) positions[partition] = Math.max(positions[partition]!, ends[partition] ?? 0);
         caughtUp.resolve();
         await done;
         if (closing.signal.aborted) return;
       } catch (error) {
         if (closing.signal.aborted) return;
-        logger.warn({ topic, error: messageOf(error) }, 'The view lost its reader and opens it again');
+        logger.warn({ topic, error: messageOf(error) }, 'A topic lost its reader, which is opened again');
         await reader?.close().catch(() => {});
       }
-      await pause(RETRY_MS, closing.signal);
+      await pause(systemTimers, RETRY_MS, closing.signal);
     }
   };
   const running = run();
@@ -74,17 +76,4 @@ export function followTopic(options: FollowOptions): Follower {
       await running;
     },
   };
-}
-
-/** Resolves after `ms` or when aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import { Type } from 'typebox';
+import type { PointOfInterest } from '../../journey/route.ts';
+import { refusalOfId } from '../../race/identity.ts';
+import { reject } from '../../errors.ts';
+import type { App } from '../app.ts';
+import type { GatewayContext } from '../context.ts';
+import { failure, rejectionFailure } from '../failures.ts';
+import { createRouteEditor, knownRoute } from '../route-editor.ts';
+import { PoiBody, RouteSummaryBody, RouteViewBody, routeViewOf, summaryOf, type RouteSummary, type RouteView } from '../route-views.ts';
+import { failures } from '../schemas.ts';
+import { objectBody } from '../validation.ts';
+
+const MAX_FILE_BYTES = 5 * 1024 * 1024;
+const tags = ['v1'];
+const fileTypes = [
+  'application/json', 'application/geo+json', 'application/vnd.google-earth.kml+xml', 'application/gpx+xml', 'application/xml', 'text/xml',
+];
+
+const RouteParam = Type.Object({ id: Type.String() });
+const PoiParam = Type.Object({ id: Type.String(), poi: Type.String() });
+const FileQuery = Type.Object({
+  route_id: Type.Optional(Type.String({ description: 'Default: what the file says, else a UUID. The id of a route that is there replaces it' })),
+  name: Type.Optional(Type.String({ maxLength: 200, description: 'Default: what the file says' })),
+});
+const ListQuery = Type.Object({ active: Type.Optional(Type.Boolean()), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description: 'Default: 1,000' })) });
+const PoiPut = Type.Object({
+  name: Type.Optional(Type.String({ maxLength: 200, description: 'Default: its id' })), lat: Type.Number({ minimum: -90, maximum: 90 }), lon: Type.Number({ minimum: -180, maximum: 180 }),
+  radius_m: Type.Optional(Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { description: 'How near counts as there' })),
+});
+const PoiPost = Type.Intersect([Type.Object({ id: Type.Optional(Type.String({ maxLength: 200, description: 'Default: a UUID' })) }), PoiPut]);
+
+/** Routes that vehicles travel: files in, what is known of them out, points of interest beside them. */
+export function travelRoutes(app: App, context: GatewayContext): void {
+  const { routes } = context;
+  const editor = createRouteEditor(context);
+  app.addHook('onClose', () => editor.drain());
+  app.addHook('preHandler', async () => {
+    if (!routes.isCaughtUp()) throw failure('not_ready', 'The routes are still being read from the log');
+  });
+
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser(fileTypes, { parseAs: 'buffer', bodyLimit: MAX_FILE_BYTES }, (_request, body, done) => done(null, body));
+    scope.post('/v1/routes', {
+      bodyLimit: MAX_FILE_BYTES,
+      schema: {
+        tags, summary: 'Store a route: KML, GPX, GeoJSON, or the JSON of a Route; at most 5 MB. A file that is none is refused with its line and a reason',
+        consumes: fileTypes, querystring: FileQuery, body: Type.String({ description: 'The file' }), response: { 200: RouteViewBody, 201: RouteViewBody, ...failures },
+      },
+    }, async (request, reply): Promise<RouteView> => {
+      const { route_id: routeId, name } = request.query as { readonly route_id?: string; readonly name?: string };
+      const text = textOf(request.body);
+      const file = context.readRouteFile(routeId ?? randomUUID(), text);
+      if ('refusal' in file) throw refusedFile(file.refusal.line, file.refusal.reason);
+      const record = { ...file.route, ...(routeId === undefined ? {} : { route_id: routeId }), ...(name === undefined ? {} : { name }) };
+      void reply.code(routes.find(record.route_id) === undefined ? 201 : 200);
+      return routeViewOf(await editor.put(record));
+    });
+  });
+
+  app.get('/v1/routes', {
+    schema: { tags, summary: 'Routes, the last changed first', querystring: ListQuery, response: { 200: Type.Object({ routes: Type.Array(RouteSummaryBody), total: Type.Integer({ description: 'Of all that fit' }) }), ...failures } },
+  }, async (request): Promise<{ readonly routes: RouteSummary[]; readonly total: number }> => {
+    const { active, limit = 1_000 } = request.query;
+    const found = [...routes.all()].map(summaryOf).filter((route) => active === undefined || route.active === active);
+    return { routes: found.reverse().slice(0, limit), total: found.length };
+  });
+
+  app.get('/v1/routes/:id', {
+    schema: { tags, summary: 'A route with its line, waypoints and points of interest', params: RouteParam, response: { 200: RouteViewBody, ...failures } },
+  }, async (request): Promise<RouteView> => routeViewOf(knownRoute(routes, request.params.id)));
+
+  app.delete('/v1/routes/:id', {
+    schema: { tags, summary: 'Delete a route; vehicles under way on it are no longer followed', params: RouteParam, response: { 200: Type.Object({ route_id: Type.String() }), ...failures } },
+  }, async (request) => {
+    await editor.remove(request.params.id);
+    return { route_id: request.params.id };
+  });
+
+  for (const [action, active] of [['activate', true], ['deactivate', false]] as const) {
+    app.post(`/v1/routes/:id/${action}`, {
+      schema: { tags, summary: active ? 'Follow vehicles on a route' : 'Follow no vehicle on a route any more', params: RouteParam, response: { 200: RouteSummaryBody, ...failures } },
+    }, async (request): Promise<RouteSummary> => summaryOf(await editor.change(request.params.id, (record) => ({ ...record, active }))));
+  }
+
+  app.get('/v1/routes/:id/pois', {
+    schema: { tags, summary: 'Points of interest of a route', params: RouteParam, response: { 200: Type.Object({ pois: Type.Array(PoiBody) }), ...failures } },
+  }, async (request) => ({ pois: knownRoute(routes, request.params.id).record().pois }));
+
+  app.post('/v1/routes/:id/pois', {
+    schema: { tags, summary: 'Add a point of interest', params: RouteParam, body: PoiPost, response: { 201: PoiBody, ...failures } },
+  }, async (request, reply) => {
+    const body = objectBody(request.body);
+    const poi = readPoi(body, body['id'] ?? randomUUID());
+    await editor.change(request.params.id, (record) => {
+      if (record.pois.some(({ id }) => id === poi.id)) throw failure('conflict', `The route has a point of interest ${JSON.stringify(poi.id)} already`, { id: poi.id });
+      return { ...record, pois: [...record.pois, poi] };
+    });
+    void reply.code(201);
+    return poi;
+  });
+
+  app.put('/v1/routes/:id/pois/:poi', {
+    schema: { tags, summary: 'Replace a point of interest, or add it', params: PoiParam, body: PoiPut, response: { 200: PoiBody, ...failures } },
+  }, async (request) => {
+    const poi = readPoi(objectBody(request.body), request.params.poi);
+    await editor.change(request.params.id, (record) => {
+      const at = record.pois.findIndex(({ id }) => id === poi.id);
+      return { ...record, pois: at < 0 ? [...record.pois, poi] : record.pois.with(at, poi) };
+    });
+    return poi;
+  });
+
+  app.delete('/v1/routes/:id/pois/:poi', {
+    schema: { tags, summary: 'Remove a point of interest', params: PoiParam, response: { 200: Type.Object({ id: Type.String() }), ...failures } },
+  }, async (request) => {
+    const { id: routeId, poi: poiId } = request.params;
+    await editor.change(routeId, (record) => {
+      const pois = record.pois.filter(({ id }) => id !== poiId);
+      if (pois.length === record.pois.length) throw failure('not_found', `The route has no point of interest ${JSON.stringify(poiId)}`);
+      return { ...record, pois };
+    });
+    return { id: poiId };
+  });
+}
+
+function textOf(body: unknown): string {
+  if (!Buffer.isBuffer(body) || body.length === 0) throw failure('invalid_request', 'The body must be a route file');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    throw refusedFile(1, 'The file is not UTF-8');
+  }
+}
+
+function refusedFile(line: number, reason: string) {
+  const refused = rejectionFailure(reject('route_invalid', `Line ${line}: ${reason}`));
+  refused.body['line'] = line;
+  refused.body['reason'] = reason;
+  return refused;
+}
+
+/** Where it may be is judged with the route as a whole. */
+function readPoi({ name, lat, lon, radius_m: radiusM = null }: Readonly<Record<string, unknown>>, id: unknown): PointOfInterest {
+  const refusedId = refusalOfId(id, 'id', 'id_missing', 'id_invalid');
+  if (refusedId !== null) throw rejectionFailure(refusedId);
+  const label = name ?? id;
+  if (typeof label !== 'string' || typeof lat !== 'number' || typeof lon !== 'number' || (radiusM !== null && !(typeof radiusM === 'number' && radiusM >= 0))) {
+    throw failure('invalid_request', 'A point of interest needs lat and lon as numbers; its name is text, its radius_m a number of metres');
+  }
+  return { id: id as string, name: label, lat, lon, radius_m: radiusM };
+}

@@ -1,0 +1,118 @@
+import { emptyUpdate, type PlannedStage, type RaceUpdate } from '../race/update.ts';
+import { positionOf, type FollowOutcome, type Passage } from './follow.ts';
+import { advanceJourney, startJourney, type Journey, type JourneyFix } from './journey.ts';
+import type { FollowedJourney, JourneyIdentity } from './journey-record.ts';
+import { arrive, beforeDeparture, depart, phaseAfter, type PhaseState, type Refused } from './phases.ts';
+import { plannedLegSec, type Route } from './route.ts';
+import { smoothedMps } from './speed.ts';
+import type { TelemetryPoint } from './telemetry.ts';
+
+/** Where a vehicle is, is told so often at most, ms of event time. */
+const TELL_EVERY_MS = 10_000;
+/** A vehicle that moved less has not moved. */
+const MOVED_SHARE = 0.0005;
+
+/** What the race says of its journey; `departedAtMs` = when somebody said that it departed, null = nobody did. */
+export type JourneyOfRace = { readonly identity: JourneyIdentity; readonly departedAtMs: number | null };
+
+/** Where a position lies in the log. */
+export type TelemetryPlace = { readonly epoch: number; readonly offset: number };
+
+export type PositionStep = {
+  readonly followed: FollowedJourney;
+  readonly outcome: FollowOutcome;
+  /** What race-updates is to be told of it, in order of event time. Depends on the positions alone: told again, it changes nothing. */
+  readonly updates: readonly RaceUpdate[];
+};
+
+/**
+ * A vehicle one position on: where it is, what it passed, in which phase it is. `before` = what was known of it; undefined, or of another
+ * race, attempt or route, or another version of the route: it is followed anew, a phase that the race has reached stays.
+ * O(points of the route).
+ */
+export function takeTelemetry(before: FollowedJourney | undefined, { identity, departedAtMs }: JourneyOfRace, route: Route, point: TelemetryPoint, { epoch, offset }: TelemetryPlace): PositionStep {
+  const fix: JourneyFix = { atMs: point.at, lat: point.lat, lon: point.lon, accuracyM: point.accuracy_m, speedMps: point.speed_mps };
+  const isSameRace = before !== undefined && before.identity.race_id === identity.race_id && before.identity.first_offset === identity.first_offset && before.identity.attempt === identity.attempt;
+  const isSameRoute = isSameRace && before.identity.route_id === identity.route_id && before.identity.route_version === identity.route_version;
+  if (isSameRace && !isSameRoute && point.at <= before.journey.following.atMs) return { followed: at(before, epoch, offset), outcome: 'late', updates: [] };
+  const step = isSameRoute ? advanceJourney(route, before.journey, fix) : { journey: startJourney(route, fix), outcome: 'followed' as const, passages: [] };
+  if (step.outcome !== 'followed') return { followed: at({ ...before!, journey: step.journey }, epoch, offset), outcome: step.outcome, updates: [] };
+
+  const known = isSameRace ? before.phase : beforeDeparture;
+  const phase = phaseOf(departedAtMs === null ? known : held(depart(known, departedAtMs), known), route, step.journey, step.passages);
+  const told = tell(identity, route, step.journey, isSameRoute ? before : undefined, { before: known, after: phase }, step.passages);
+  return {
+    followed: {
+      identity, journey: step.journey, phase, delaySec: delayAfter(isSameRoute ? before.delaySec : null, route, step.passages), sentAtMs: told.sentAtMs, epoch, appliedOffset: offset,
+    },
+    outcome: 'followed', updates: told.updates,
+  };
+}
+
+function at(followed: FollowedJourney, epoch: number, appliedOffset: number): FollowedJourney {
+  return { ...followed, epoch, appliedOffset };
+}
+
+/** Passing the start is a departure and passing the end an arrival, at that instant; else what the rules say. */
+function phaseOf(before: PhaseState, route: Route, journey: Journey, passages: readonly Passage[]): PhaseState {
+  let phase = before;
+  for (const { index, atMs } of passages) {
+    if (phase.phase === 'pre_departure') phase = held(depart(phase, atMs), phase);
+    if (index === route.waypoints.length - 1) phase = held(arrive(phase, atMs), phase);
+  }
+  const { alongM, offM } = positionOf(journey.following);
+  return phaseAfter(phase, { atMs: journey.following.atMs, mps: smoothedMps(journey.speeds), alongM, offM, totalM: route.totalM });
+}
+
+function held(after: PhaseState | Refused, before: PhaseState): PhaseState {
+  return 'refused' in after ? before : after;
+}
+
+function delayAfter(before: number | null, { waypoints }: Route, passages: readonly Passage[]): number | null {
+  const last = passages.findLast(({ index }) => waypoints[index]!.plannedAtMs !== null);
+  return last === undefined ? before : (last.atMs - waypoints[last.index]!.plannedAtMs!) / 1000;
+}
+
+function tell(
+  { race_id: raceId, source }: JourneyIdentity, route: Route, journey: Journey, before: FollowedJourney | undefined,
+  phase: { readonly before: PhaseState; readonly after: PhaseState }, passages: readonly Passage[],
+): { readonly updates: readonly RaceUpdate[]; readonly sentAtMs: number } {
+  const updates: RaceUpdate[] = [];
+  const say = (atMs: number, news: Partial<RaceUpdate>): void => {
+    updates.push({ ...emptyUpdate(raceId, source, atMs), ...news });
+  };
+  const { atMs } = journey.following;
+  const { alongM } = positionOf(journey.following);
+  if (before === undefined) say(atMs, { plan: planOf(route) });
+  const { departedAtMs } = phase.after;
+  if (phase.before.departedAtMs === null && departedAtMs !== null) say(departedAtMs, { state: 'running', started_at: departedAtMs });
+  for (const passage of passages) {
+    const startedAtMs = journey.following.passages.find(({ index }) => index === passage.index - 1)?.atMs ?? null;
+    say(passage.atMs, {
+      stage: { name: route.waypoints[passage.index]!.name, seq: passage.index, state: 'passed', started_at: startedAtMs, completed_at: passage.atMs, planned_sec: plannedLegSec(route, passage.index) },
+    });
+  }
+  const { arrivedAtMs } = phase.after;
+  if (phase.before.arrivedAtMs === null && arrivedAtMs !== null) {
+    say(arrivedAtMs, { state: 'passed', completed_at: arrivedAtMs });
+    return { updates, sentAtMs: atMs };
+  }
+  const sentAtMs = before?.sentAtMs ?? 0;
+  const movedM = before === undefined ? Infinity : Math.abs(alongM - positionOf(before.journey.following).alongM);
+  const isDue = atMs - sentAtMs >= TELL_EVERY_MS && (updates.length > 0 || movedM > MOVED_SHARE * route.totalM || atMs - sentAtMs >= 6 * TELL_EVERY_MS);
+  if (!isDue || phase.after.phase !== 'in_flight') return { updates, sentAtMs };
+  say(atMs, { progress: Math.min(100, (100 * alongM) / route.totalM) });
+  return { updates, sentAtMs: atMs };
+}
+
+const plans = new WeakMap<Route, PlannedStage[]>();
+
+/** The waypoints as stages to come. Made once a route. */
+function planOf(route: Route): PlannedStage[] {
+  let plan = plans.get(route);
+  if (plan === undefined) {
+    plan = route.waypoints.map(({ name, index, plannedAtMs }) => ({ name, planned_sec: plannedLegSec(route, index), planned_at: plannedAtMs }));
+    plans.set(route, plan);
+  }
+  return plan;
+}

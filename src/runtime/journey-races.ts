@@ -1,0 +1,53 @@
+import type { KnownRace } from '../operators/follow-route.ts';
+import type { Codec } from '../ports/codec.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { LogRecord, RecordLog } from '../ports/record-log.ts';
+import { isPositionKey } from '../race/position-key.ts';
+import { isFinished, type RaceState } from '../race/state.ts';
+import { followTopic } from './follow-topic.ts';
+
+/** The event by which a person says that a vehicle has left. */
+const DEPART = 'depart';
+
+export type JourneyRaces = {
+  /** Resolves when what was there at the start is known. */
+  readonly caughtUp: Promise<void>;
+  find(raceId: string): KnownRace | undefined;
+  close(): Promise<void>;
+};
+
+/** The races of one partition that have a route, as race-states tells them. Memory: those alone. */
+export function readJourneyRaces({ log, codec, logger, partition }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger; readonly partition: number }): JourneyRaces {
+  const races = new Map<string, KnownRace>();
+
+  function take({ key, value }: LogRecord): void {
+    const raceId = key?.toString('utf8') ?? '';
+    if (isPositionKey(raceId)) return;
+    const result = value === null ? null : codec.decode('race-states', value);
+    if (result !== null && 'error' in result) {
+      logger.error({ partition, ...result.error }, 'Cannot read the state of a race');
+      return;
+    }
+    const race = result?.decoded.value as RaceState | undefined;
+    if (race === undefined || race.route_id === null) races.delete(raceId);
+    else races.set(raceId, knownRace(race, race.route_id));
+  }
+
+  const follower = followTopic({
+    log, topic: 'race-states', partitions: [partition], logger,
+    async onRecords(records) {
+      await codec.prepare('race-states', records.map(({ value }) => value));
+      for (const record of records) take(record);
+    },
+  });
+  return { caughtUp: follower.caughtUp, find: (raceId) => races.get(raceId), close: () => follower.close() };
+}
+
+/** Of a race's state only this is kept. */
+function knownRace({ race_id, source, first_offset, attempt, state, events }: RaceState, routeId: string): KnownRace {
+  const departedAtMs = events.findLast(({ type }) => type === DEPART)?.at ?? null;
+  return {
+    routeId, isOver: isFinished(state),
+    ofRace: (routeVersion) => ({ identity: { race_id, source, first_offset, attempt, route_id: routeId, route_version: routeVersion }, departedAtMs }),
+  };
+}

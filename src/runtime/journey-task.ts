@@ -1,0 +1,180 @@
+import { AppError, messageOf, reject } from '../errors.ts';
+import { followRoute, type FollowRouteOptions, type PositionItem } from '../operators/follow-route.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Codec } from '../ports/codec.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { LogRecord, NewRecord, RecordBatch, RecordLog } from '../ports/record-log.ts';
+import type { RaceUpdate } from '../race/update.ts';
+import { appendInChunks } from './append-in-chunks.ts';
+import { deadLetterRecord } from './dead-letters.ts';
+import type { PartitionJourneys } from './journey-store.ts';
+import type { Timers } from './timers.ts';
+import { beginTurn } from './turns.ts';
+
+/** Positions between two sends at most: bounds what a crash repeats. */
+const SLICE_RECORDS = 1_000;
+/** Journeys change with every position, a thousand vehicles a thousand times a second: they are logged together, so often. */
+const CHANGELOG_EVERY_MS = 5_000;
+
+export type JourneyTaskOptions = Omit<FollowRouteOptions, 'store'> & {
+  readonly partition: number;
+  readonly log: RecordLog;
+  readonly codec: Codec;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly timers: Timers;
+  readonly store: PartitionJourneys;
+  /** Names this task in the changelog. */
+  readonly writerId: string;
+  readonly commit: (nextOffset: number) => Promise<void>;
+};
+
+type Outputs = { readonly updates: RaceUpdate[]; readonly deadLetters: NewRecord[]; readonly reroutes: Map<number, NewRecord[]> };
+
+/**
+ * One partition of telemetry in service: positions through follow-route, what they came to to race-updates, every five seconds the
+ * changelog, then the commit.
+ *
+ * **Delivery.** At least once in. After a crash at most five seconds of positions are followed again, from where the changelog stands: they
+ * come to the same updates with the same event times, which change nothing the second time. What could not be sent is kept and
+ * sent before anything else. After `stop` nothing more is sent.
+ */
+export class JourneyTask {
+  readonly #options: JourneyTaskOptions;
+  readonly #lost = new AbortController();
+  #outputs: Outputs = emptyOutputs();
+  #changelog: { readonly records: NewRecord[]; readonly nextOffset: number } | null = null;
+  #loggedAtMs: number;
+  #loggedOffset: number;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(options: JourneyTaskOptions) {
+    this.#options = options;
+    this.#loggedAtMs = options.timers.monotonicMs();
+    this.#loggedOffset = options.store.position.applied_offset;
+  }
+
+  get store(): PartitionJourneys {
+    return this.#options.store;
+  }
+
+  process(batch: RecordBatch): Promise<void> {
+    return this.#exclusively(async () => {
+      const { codec, timers } = this.#options;
+      this.#noticeEnd(batch.endOffset);
+      await this.#send();
+      await codec.prepare('telemetry', batch.records.map(({ value }) => value));
+      const turn = beginTurn(timers);
+      for (const [index, record] of batch.records.entries()) {
+        if (this.#lost.signal.aborted || batch.signal.aborted) return;
+        this.#accept(record);
+        if ((index + 1) % SLICE_RECORDS === 0) await this.#send();
+        else if (turn.isOver()) await turn.next();
+      }
+      await this.#send();
+      await this.#logIfDue();
+    });
+  }
+
+  /** Logs what is due, also when no position comes any more. */
+  tick(): Promise<void> {
+    return this.#exclusively(() => this.#logIfDue());
+  }
+
+  /** Sends and logs everything in hand. */
+  drain(): Promise<void> {
+    return this.#exclusively(() => this.#log());
+  }
+
+  /** The partition is lost: drops what is in hand. */
+  stop(): void {
+    this.#lost.abort(new AppError('partition_lost', `Partition ${this.#options.partition} of telemetry belongs to another instance now`));
+  }
+
+  #accept(record: LogRecord): void {
+    const { store } = this.#options;
+    const { position } = store;
+    if (record.offset <= position.applied_offset) {
+      position.skipped += 1;
+      return;
+    }
+    position.applied_offset = record.offset;
+    position.read += 1;
+    this.#take(this.#follow(record));
+  }
+
+  /** A defect of ours ends as a dead letter: the positions after it go on. */
+  #follow(record: LogRecord): PositionItem {
+    try {
+      return followRoute(record, this.#options);
+    } catch (error) {
+      this.store.position.rejected += 1;
+      return { kind: 'rejected', record, rejection: reject('processing_failed', `Cannot process this record: ${messageOf(error)}`) };
+    }
+  }
+
+  #take(item: PositionItem): void {
+    const { updates, deadLetters, reroutes } = this.#outputs;
+    if (item.kind === 'applied') updates.push(...item.updates);
+    else if (item.kind === 'rejected') deadLetters.push(deadLetterRecord(item.record, item.rejection));
+    else if (item.kind === 'rerouted') {
+      const { key, value, headers } = item.record;
+      reroutes.set(item.partition, [...(reroutes.get(item.partition) ?? []), { key, value, headers }]);
+    }
+  }
+
+  /** What is not sent stays in hand. */
+  async #send(): Promise<void> {
+    const { log, codec, partition } = this.#options;
+    const { signal } = this.#lost;
+    signal.throwIfAborted();
+    const { updates, deadLetters, reroutes } = this.#outputs;
+    const records = updates.map((update) => ({ key: Buffer.from(update.race_id), value: codec.encode('race-updates', update) }));
+    const sends = [appendInChunks(log, 'race-updates', partition, records, signal), appendInChunks(log, 'dead-letters', 0, deadLetters, signal)];
+    for (const [target, positions] of reroutes) sends.push(appendInChunks(log, 'telemetry', target, positions, signal));
+    // All of them, whatever becomes of one: what is still under way then must not arrive behind the next slice.
+    const failed = (await Promise.allSettled(sends)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    this.#outputs = emptyOutputs();
+  }
+
+  async #logIfDue(): Promise<void> {
+    if (this.#options.timers.monotonicMs() - this.#loggedAtMs >= CHANGELOG_EVERY_MS) await this.#log();
+  }
+
+  async #log(): Promise<void> {
+    const { log, codec, clock, partition, store, timers, writerId, commit } = this.#options;
+    const { signal } = this.#lost;
+    await this.#send();
+    if (this.#changelog === null) {
+      if (store.position.applied_offset === this.#loggedOffset) return;
+      this.#changelog = { records: store.takeChangelog(codec, writerId, clock.nowMs()), nextOffset: store.position.applied_offset + 1 };
+    }
+    const { records, nextOffset } = this.#changelog;
+    await appendInChunks(log, 'journey-states', partition, records, signal);
+    this.#changelog = null;
+    this.#loggedAtMs = timers.monotonicMs();
+    this.#loggedOffset = nextOffset - 1;
+    signal.throwIfAborted();
+    await commit(nextOffset);
+  }
+
+  /** The topic was made anew: what lies below its end counts as applied. */
+  #noticeEnd(endOffset: number): void {
+    const { partition, logger, store } = this.#options;
+    const { position } = store;
+    if (endOffset > position.applied_offset) return;
+    logger.error({ partition, endOffset, appliedOffset: position.applied_offset }, 'telemetry ends below the offset already applied: the topic was recreated. Starting a new epoch');
+    Object.assign(position, { epoch: position.epoch + 1, applied_offset: -1 });
+  }
+
+  #exclusively(work: () => Promise<void>): Promise<void> {
+    const done = this.#tail.then(work);
+    this.#tail = done.catch(() => undefined);
+    return done;
+  }
+}
+
+function emptyOutputs(): Outputs {
+  return { updates: [], deadLetters: [], reroutes: new Map() };
+}

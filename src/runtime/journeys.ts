@@ -1,0 +1,131 @@
+import { AppError, messageOf } from '../errors.ts';
+import { isRefused, routeOf } from '../journey/route.ts';
+import type { KnownRoute } from '../operators/follow-route.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Codec } from '../ports/codec.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { PartitionId, RecordBatch, RecordLog, Subscription } from '../ports/record-log.ts';
+import { partitionOfKey } from '../race/partition.ts';
+import { readJourneyRaces, type JourneyRaces } from './journey-races.ts';
+import { restoreJourneys } from './journey-store.ts';
+import { JourneyTask } from './journey-task.ts';
+import type { RouteStore } from './route-store.ts';
+import { every, systemTimers, type Timers } from './timers.ts';
+
+const GROUP = 'journeys';
+const TICK_MS = 1_000;
+const DRAIN_MS = 10_000;
+
+export type JourneysOptions = {
+  readonly log: RecordLog;
+  readonly codec: Codec;
+  readonly routes: RouteStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Names this instance in the changelog; unique per process start. Each task adds a number to it. */
+  readonly writerId: string;
+  readonly timers?: Timers;
+};
+
+export type Journeys = {
+  readonly tasks: ReadonlyMap<number, JourneyTask>;
+  /** Stops fetching, logs what is in hand, commits, leaves the group. Idempotent. */
+  close(): Promise<void>;
+};
+
+type Held = { readonly task: JourneyTask; readonly races: JourneyRaces };
+
+/**
+ * The role `journeys`: a task for each partition of telemetry that the group gives us. A partition is restored from journey-states, and its
+ * races read from race-states, before its first position.
+ */
+export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
+  const { log, codec, routes, clock, logger, writerId, timers = systemTimers } = options;
+  const held = new Map<number, Held>();
+  const tasks = new Map<number, JourneyTask>();
+  /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
+  const assignments = new Map<number, symbol>();
+  const partitionCount = await log.partitionCount('telemetry');
+  const findRoute = readyRoutes(routes);
+  const subscribed = Promise.withResolvers<Subscription>();
+  let taskCount = 0;
+  await routes.caughtUp;
+
+  async function take(partition: number): Promise<void> {
+    await drop(partition);
+    const assignment = Symbol(partition);
+    assignments.set(partition, assignment);
+    const races = readJourneyRaces({ log, codec, logger, partition });
+    const [store] = await Promise.all([restoreJourneys(log, codec, partition), races.caughtUp]);
+    if (assignments.get(partition) !== assignment) return await races.close();
+    const task = new JourneyTask({
+      partition, log, codec, clock, logger, timers, store, writerId: `${writerId}/${taskCount++}`,
+      partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), routeOf: findRoute,
+      commit: async (nextOffset) => (await subscribed.promise).commit({ topic: 'telemetry', partition }, nextOffset),
+    });
+    held.set(partition, { task, races });
+    tasks.set(partition, task);
+  }
+
+  async function drop(partition: number): Promise<void> {
+    const known = held.get(partition);
+    known?.task.stop();
+    held.delete(partition);
+    tasks.delete(partition);
+    assignments.delete(partition);
+    await known?.races.close();
+  }
+
+  const subscription = await log.subscribe({
+    group: GROUP, topics: ['telemetry'],
+    handler: {
+      async onAssigned(ids: readonly PartitionId[]) {
+        await Promise.all(ids.map(({ partition }) => take(partition)));
+      },
+      async onRevoked(ids: readonly PartitionId[]) {
+        await Promise.all(ids.map(({ partition }) => drop(partition)));
+      },
+      async onBatch(batch: RecordBatch) {
+        const task = tasks.get(batch.partition);
+        if (task === undefined) throw new AppError('partition_lost', `Partition ${batch.partition} of telemetry is not ours`);
+        await task.process(batch);
+      },
+    },
+  });
+  subscribed.resolve(subscription);
+
+  const stopTicking = every(timers, TICK_MS, () => {
+    for (const [partition, task] of tasks) {
+      task.tick().catch((error: unknown) => logger.warn({ partition, error: messageOf(error) }, 'Journeys could not be logged; trying again'));
+    }
+  });
+  const shutDown = async (): Promise<void> => {
+    stopTicking();
+    await Promise.allSettled([...tasks.values()].map((task) => task.drain()));
+    await subscription.close({ drainMs: DRAIN_MS });
+    await Promise.all([...held.keys()].map(drop));
+  };
+  let closing: Promise<void> | null = null;
+  return { tasks, close: () => (closing ??= shutDown()) };
+}
+
+/** Routes made ready, each once a version; those that are not active are none. */
+function readyRoutes(routes: RouteStore): (routeId: string) => KnownRoute | undefined {
+  const ready = new Map<string, { readonly version: number; readonly known: KnownRoute | undefined }>();
+  return (routeId) => {
+    const stored = routes.find(routeId);
+    if (stored === undefined) {
+      ready.delete(routeId);
+      return undefined;
+    }
+    const { version } = stored;
+    let made = ready.get(routeId);
+    if (made?.version !== version) {
+      const record = stored.record();
+      const route = routeOf(record);
+      made = { version, known: !record.active || isRefused(route) ? undefined : { version, route } };
+      ready.set(routeId, made);
+    }
+    return made.known;
+  };
+}

@@ -1,0 +1,94 @@
+import { messageOf } from '../errors.ts';
+import { routeOfJson } from '../journey/route-json.ts';
+import { isRefused, routeOf, type RouteRecord } from '../journey/route.ts';
+import type { Codec } from '../ports/codec.ts';
+import type { Logger } from '../ports/logger.ts';
+import type { LogRecord, RecordLog } from '../ports/record-log.ts';
+import { followTopic } from './follow-topic.ts';
+import { systemTimers } from './timers.ts';
+import { beginTurn } from './turns.ts';
+
+/** A route as it stands. Immutable: what changes it makes another one. */
+export type StoredRoute = {
+  readonly routeId: string;
+  /** Offset of its record: another version, another number. */
+  readonly version: number;
+  /** Decoded anew at each call: some 0.1 ms for 1,000 points. */
+  record(): RouteRecord;
+};
+
+/** The topic routes as this instance has read it (a global store). A record that holds no route counts as none, as it does once compaction took the one before. */
+export type RouteStore = {
+  /** Resolves when what was there at the start is known. */
+  readonly caughtUp: Promise<void>;
+  isCaughtUp(): boolean;
+  find(routeId: string): StoredRoute | undefined;
+  /** In order of the last change. */
+  all(): Iterable<StoredRoute>;
+  size(): number;
+  /** Resolves when the record at this offset is known. */
+  reached(offset: number): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Bytes stay as they came until somebody asks: a timetable has a route for each of its trips. */
+export function readRoutes({ log, codec, logger }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger }): RouteStore {
+  const routes = new Map<string, StoredRoute>();
+  let awaited: { readonly offset: number; resolve(): void }[] = [];
+  let next = 0;
+  let isCaughtUp = false;
+
+  function read(routeId: string, value: Buffer): RouteRecord {
+    const result = codec.decode('routes', value);
+    if ('error' in result) throw new Error(result.error.message);
+    if (!result.raw) return result.decoded.value as RouteRecord;
+    // JSON of a producer: its types are not yet checked.
+    const file = routeOfJson(routeId, value.toString('utf8'));
+    if ('refusal' in file) throw new Error(file.refusal.reason);
+    return file.route;
+  }
+
+  function take({ key, value, offset }: LogRecord): void {
+    const routeId = key?.toString('utf8') ?? '';
+    routes.delete(routeId);
+    if (value === null) return;
+    try {
+      const record = read(routeId, value);
+      const route = routeOf(record);
+      if (record.route_id !== routeId) throw new Error(`The route is called ${JSON.stringify(record.route_id.slice(0, 80))} under the key ${JSON.stringify(routeId.slice(0, 80))}`);
+      if (isRefused(route)) throw new Error(route.message);
+      routes.set(routeId, { routeId, version: offset, record: () => read(routeId, value) });
+    } catch (error) {
+      logger.error({ offset, error: messageOf(error) }, 'A record of the topic routes holds no route');
+    }
+  }
+
+  const follower = followTopic({
+    log, topic: 'routes', partitions: [0], logger,
+    async onRecords(records) {
+      await codec.prepare('routes', records.map(({ value }) => value));
+      const turn = beginTurn(systemTimers);
+      for (const record of records) {
+        if (record.offset >= next) {
+          take(record);
+          next = record.offset + 1;
+        }
+        if (turn.isOver()) await turn.next();
+      }
+      for (const waiting of awaited) if (waiting.offset < next) waiting.resolve();
+      awaited = awaited.filter(({ offset }) => offset >= next);
+    },
+  });
+  const caughtUp = follower.caughtUp.then(() => {
+    isCaughtUp = true;
+  });
+  return {
+    caughtUp,
+    isCaughtUp: () => isCaughtUp,
+    find: (routeId) => routes.get(routeId),
+    all: () => routes.values(),
+    size: () => routes.size,
+    reached: (offset) => offset < next ? Promise.resolve() : new Promise((resolve) => { awaited.push({ offset, resolve }); }),
+    close: () => follower.close(),
+  };
+}
