@@ -1,0 +1,143 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createCodec } from '../../../src/adapters/avro/codec.ts';
+import { embeddedRegistry } from '../../../src/adapters/avro/embedded-registry.ts';
+import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
+import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
+import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
+import { openRebuildPool } from '../../../src/adapters/piscina/rebuild-pool.ts';
+import type { HistoryStore } from '../../../src/ports/history-store.ts';
+import type { RecordLog } from '../../../src/ports/record-log.ts';
+import { partitionOf } from '../../../src/race/partition.ts';
+import { emptyUpdate, type RaceUpdate } from '../../../src/race/update.ts';
+import { readClusterModels, type ClusterModels } from '../../../src/runtime/cluster-models.ts';
+import { runHistorian, type Historian } from '../../../src/runtime/historian.ts';
+import { runLearner, type Learner } from '../../../src/runtime/learner.ts';
+import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
+import { runRebuilder, type Rebuilder } from '../../../src/runtime/rebuilder.ts';
+import { sendRebuildRequest } from '../../../src/runtime/rebuild-requests.ts';
+import { loadRollout } from '../../../src/runtime/rebuild-store.ts';
+import { topics } from '../../../topology/topics.ts';
+import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
+import { raceFleet } from '../../support/race-fleet.ts';
+import { seededRandom } from '../../support/random.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+
+const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
+const SOURCE = 'ci/fleet';
+const HOUR_MS = 3_600_000;
+const PARTITIONS = 2;
+/** Races that go to the topic before the clock moves on: they run at the same time. */
+const TOGETHER = 25;
+/** Races of one fleet, in turn. */
+const fleet = raceFleet({ seed: 1, races: 1_100, metadata: 'weak' });
+
+let nowMs: number;
+const clock = { nowMs: () => nowMs };
+let dir: string;
+let server: ClickHouseProcess;
+let store: HistoryStore;
+let log: RecordLog;
+let clusterModels: ClusterModels;
+let learner: Learner;
+let pipeline: Pipeline;
+let historian: Historian;
+let rebuilders: Rebuilder[];
+let fed: number;
+let random: () => number;
+
+/** Everything that decides about versions, as a service runs it, on a clock of its own: nothing is put into ClickHouse by the test. */
+describe('a fleet that runs', () => {
+  beforeEach(async () => {
+    nowMs = Date.now() - 20 * 24 * HOUR_MS;
+    fed = 0;
+    random = seededRandom(1);
+    dir = await mkdtemp(join(tmpdir(), 'raceline-live-fleet-'));
+    server = await startClickHouse({ dir });
+    store = await openHistoryStore({ config: { url: server.url, database: 'raceline', username: 'default', password: '' }, dataDir: dir, historyTtlDays: 36_500, logger: silentLogger });
+    await store.migrate();
+    log = openLocalLog({ storage: memoryStorage(), clock, retryDelayMs: 5 });
+    await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: topic.partitions === 'single' ? 1 : PARTITIONS })));
+    await codec.register();
+    clusterModels = readClusterModels({ log, codec, logger: silentLogger });
+    learner = await runLearner({ log, codec, clock, logger: silentLogger });
+    pipeline = await runPipeline({ log, codec, learner, clock, logger: silentLogger, hooks: createMetrics(50).pipelineHooks, finishedTtlMs: HOUR_MS, writerId: 'live-fleet' });
+    historian = await runHistorian({ log, codec, store, clock, logger: silentLogger });
+    rebuilders = [await openRebuilder(), await openRebuilder()];
+  }, 60_000);
+
+  afterEach(async () => {
+    await Promise.all(rebuilders.map((one) => one.close()));
+    await historian.close();
+    await pipeline.close();
+    await learner.close();
+    await clusterModels.close();
+    await log.close();
+    await store.close();
+    await server.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  it('takes new clusters from shadow to canary to active by what it stored itself; each decision is taken once by two rebuilders', async () => {
+    const version = await shadowed();
+    await run(200, 25);
+    await stepRollouts();
+    expect(await stateOfSource()).toMatchObject({ active: null, candidate: { version, stage: 'canary', share: 0.1 } });
+    await waitUntil('forecasts know of the canary', () => learner.modelOf(SOURCE)?.versions.canary === version);
+    await run(200, 49);
+    await stepRollouts();
+    expect(await stateOfSource()).toMatchObject({ active: version, previous: '', candidate: null });
+    await waitUntil('forecasts rest on it', () => learner.modelOf(SOURCE)?.versions.active === version);
+    const decisions = await store.query<{ stage: string; kind: string }>('SELECT stage, kind FROM model_swaps ORDER BY decided_at');
+    expect(decisions.map(({ stage, kind }) => `${kind} ${stage}`)).toEqual(['start shadow', 'promote canary', 'promote active']);
+  }, 180_000);
+});
+
+async function openRebuilder(): Promise<Rebuilder> {
+  return await runRebuilder({
+    log, codec, store, clusterModels, clock, logger: silentLogger, hooks: { onStage() {}, onRebuilt() {}, onSwap() {} }, pilot: null,
+    pool: openRebuildPool({ threads: 1, maxWaiting: 4, maxHeapMb: 512 }),
+  });
+}
+
+/** A history, and clusters of it on trial. */
+async function shadowed(): Promise<string> {
+  await run(700, 24);
+  await sendRebuildRequest({ log, codec, clock }, { source: SOURCE, action: 'rebuild', trigger: 'manual', requested_by: 'test', detail: null, share: null });
+  const version = await waitUntil('the clusters are on trial', async () => (await stateOfSource())?.candidate?.version ?? null, 60_000);
+  await waitUntil('forecasts know of the shadow', () => learner.modelOf(SOURCE)?.versions.shadow === version);
+  return version;
+}
+
+/** So many races over so many hours: distinct titles, few metadata, a duration by template. Resolves when all are in history. */
+async function run(count: number, hours: number): Promise<void> {
+  for (const end = fed + count; fed < end;) {
+    const startedAt = nowMs;
+    const together = fleet.slice(fed, fed + TOGETHER).map((race) => ({ ...race, endedAt: startedAt + Math.round(20_000 * 1.7 ** (race.template % 9) * Math.exp(0.1 * (random() - 0.5))) }));
+    await append(together.map(({ id, title, metadata }) => ({ ...emptyUpdate(id, SOURCE, startedAt), title, metadata, state: 'running', started_at: startedAt })));
+    nowMs += Math.round((hours * HOUR_MS * TOGETHER) / count);
+    await append(together.map(({ id, endedAt }) => ({ ...emptyUpdate(id, SOURCE, endedAt), state: 'passed', completed_at: endedAt })));
+    fed += together.length;
+    await waitUntil('they are learned', () => learner.modelOf(SOURCE)?.taught === fed);
+  }
+  await waitUntil('they are in history', async () => Number((await store.query<{ n: number }>('SELECT count() AS n FROM races'))[0]?.n) === fed);
+}
+
+async function append(updates: readonly RaceUpdate[]): Promise<void> {
+  for (const [partition, some] of Map.groupBy(updates, ({ race_id: id }) => partitionOf(id, PARTITIONS))) {
+    await log.append('race-updates', partition, some.map((update) => ({ key: Buffer.from(update.race_id), value: codec.encode('race-updates', update) })));
+  }
+}
+
+/** Both look, as their timers would have them do. */
+async function stepRollouts(): Promise<void> {
+  await Promise.all(rebuilders.map((one) => one.stepRollouts()));
+}
+
+async function stateOfSource() {
+  return (await loadRollout(store)).sources.get(SOURCE);
+}
