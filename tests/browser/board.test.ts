@@ -128,6 +128,31 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     await page.context().close();
   });
 
+  test('shows how far a rebuild is until its verdict is there, and that it runs already to who asks again', async () => {
+    const source = 'ci/many';
+    const nowMs = Date.now();
+    const kinds = ['compile', 'render', 'deploy', 'index', 'check'];
+    await post(Array.from({ length: 4_000 }, (_, index) => run(`many-${index}`, `${kinds[index % 5]} ${index.toString(36)} ${(index * 7_919).toString(36)}`, nowMs - 7_200_000 + 1_000 * index, 60 * (1 + index % 5) + index % 7))
+      .flat().map((update) => ({ ...update, source })));
+    await waitUntil('history holds the races', async () => Number((await query<{ n: number }>(service.url, `SELECT count() AS n FROM races WHERE source = '${source}'`))[0]?.n) >= 4_000, 30_000);
+    const page = await open('#/rebuilds');
+    const ask = async (): Promise<void> => {
+      await page.getByRole('combobox', { name: 'Source' }).fill(source);
+      await page.getByRole('button', { name: 'Rebuild', exact: true }).first().click();
+    };
+    await ask();
+    const bar = page.getByRole('progressbar', { name: `Rebuild of ${source}` });
+    await bar.waitFor({ timeout: 30_000 });
+    const percent = Number(await bar.getAttribute('aria-valuenow'));
+    expect(percent).toBeGreaterThanOrEqual(0);
+    expect(percent).toBeLessThanOrEqual(100);
+    await ask();
+    await page.getByText(`A rebuild of ${source} runs already`).waitFor();
+    await page.getByRole('region', { name: 'Runs' }).locator('tr', { hasText: source }).locator('.pill', { hasText: /accepted|refused/ }).waitFor({ timeout: 60_000 });
+    await bar.waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
   test('holds what came true of a source against what the spread of like runs allows', async () => {
     const page = await open(`#/source/${encodeURIComponent(SOURCE)}`);
     const section = page.locator('section', { hasText: 'How right the forecasts were' });
