@@ -57,7 +57,7 @@ test('runs below node_modules, where Node takes no TypeScript by itself', async 
   const modules = join(folder, 'node_modules');
   mkdirSync(modules);
   for (const name of readdirSync(join(root, 'node_modules'))) symlinkSync(join(root, 'node_modules', name), join(modules, name));
-  for (const name of ['src', 'topology', 'schemas', 'package.json']) cpSync(join(root, name), join(modules, 'raceline', name), { recursive: true });
+  for (const name of ['src', 'workers', 'topology', 'schemas', 'package.json']) cpSync(join(root, name), join(modules, 'raceline', name), { recursive: true });
   const address = await up('pipeline,gateway', join(modules, 'raceline', 'src', 'cli', 'raceline.mjs'));
   expect((await fetch(`${address}/healthz`)).status).toBe(200);
   service!.child.kill('SIGTERM');

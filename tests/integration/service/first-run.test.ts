@@ -39,7 +39,7 @@ describe('the first run, on the embedded engines', { timeout: 20_000 }, () => {
   test('/readyz answers 503 until every role runs, then 200', () => {
     expect(readiness.length).toBeGreaterThan(1);
     expect(readiness.slice(0, -1).filter((seen) => !/^503 \{"ready":false,.*"(starting|restoring)"/.test(seen))).toEqual([]);
-    expect(readiness.at(-1)).toBe('200 {"ready":true,"roles":{"pipeline":"running","historian":"running","gateway":"running","rebuilder":"running"}}');
+    expect(readiness.at(-1)).toBe('200 {"ready":true,"roles":{"pipeline":"running","journeys":"running","historian":"running","gateway":"running","rebuilder":"running"}}');
   });
 
   test('POST /race answers with its first ETA', async () => {
