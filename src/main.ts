@@ -205,7 +205,7 @@ function patientOf(config: Config, engines: Pick<Patient, 'log' | 'codec' | 'his
     dataDir: config.kafka === null || config.clickhouse.url === null ? config.dataDir : null,
     packages: [
       { name: 'chdb', missing: isInstalled('chdb/connection') || config.clickhouse.url !== null ? null : 'there is no history without it or CLICKHOUSE_URL' },
-      { name: 'hnswlib-node', missing: isInstalled('hnswlib-node') ? null : 'clusters of many races are built more slowly' },
+      { name: 'hnswlib-node', missing: isInstalled('hnswlib-node') ? null : 'where clusters are too dear to find exactly, only a sample of races is looked at' },
     ],
     openGateway: isOpen ? `Whoever can reach ${config.host}:${config.port} may read and change everything` : null,
     nodeVersion: process.versions.node,

@@ -11,7 +11,7 @@ const SEED = 1;
 const MAX_ITEM = 0xffff_ffff;
 
 /**
- * Creates HNSW indexes, or null where the optional package is not installed: assignment then looks at all exemplars.
+ * Creates HNSW indexes, or null where the optional package is not installed: a rebuild over its budget then samples.
  *
  * hnswlib-node takes NaN and wraps numbers beyond 32 bits without a word, hence the checks. A thread that is terminated
  * inside `addPoint` takes the whole process with it: whoever makes an index here must be left to finish.

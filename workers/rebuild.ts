@@ -1,5 +1,4 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { LEAST_FOR_VECTORS } from '../src/cluster/neighbours.ts';
 import { rebuildClusters, type RebuildOutcome } from '../src/cluster/rebuild.ts';
 import type { Stage } from '../src/cluster/work.ts';
 import { loadHnsw } from './hnsw.ts';
@@ -12,7 +11,7 @@ export function rebuild({ input, port }: RebuildTask): RebuildOutcome {
   let lastStage: Stage | null = null;
   let lastAtMs = -Infinity;
   let isWanted = true;
-  const createVectors = input.unseen !== null && input.options.mostExemplars >= LEAST_FOR_VECTORS ? loadHnsw() : null;
+  const createVectors = loadHnsw();
   try {
     return rebuildClusters(input, {
       nowMs: () => performance.now(),

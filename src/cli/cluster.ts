@@ -3,6 +3,7 @@ import { createRacePacker, type PackedRaces } from '../cluster/packed-races.ts';
 import { defaultRebuildOptions, rebuildClusters, type Rebuilt } from '../cluster/rebuild.ts';
 import { stages, type Stage } from '../cluster/work.ts';
 import { AppError } from '../errors.ts';
+import { loadHnsw } from '../../workers/hnsw.ts';
 import { wholeNumber } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { csvField, readCsvRows } from './csv-rows.ts';
@@ -21,7 +22,7 @@ export function clusterCommand(context: CliContext): Command {
     .addOption(new Option('--min-pts <n>', 'Neighbours that make a core, itself counted').argParser(wholeNumber(1, 1_000_000)).default(defaultRebuildOptions.minPts))
     .addOption(new Option('--keys <which>', 'auto leaves out metadata keys that are unique per race').choices(['auto', 'all']).default('auto'))
     .addOption(new Option('--mask <on|off>', 'Take numbers, hashes and paths out of titles first').choices(['on', 'off']).default('on'))
-    .addOption(new Option('--budget <n>', 'Distance calls past which cores are sampled').argParser(wholeNumber(1, 1_000_000_000_000)).default(defaultRebuildOptions.budget))
+    .addOption(new Option('--budget <n>', 'Distance calls past which labels are not exact').argParser(wholeNumber(1, 1_000_000_000_000)).default(defaultRebuildOptions.budget))
     .addHelpText('after', '\nPrints what it found, how long it took and the peak memory as JSON.')
     .action((options: ClusterArguments) => cluster(context, options));
 }
@@ -31,9 +32,10 @@ async function cluster(context: CliContext, options: ClusterArguments): Promise<
   const { races, ids, skipped } = await readRaces(options.races);
   const readMs = performance.now() - startedAtMs;
   const bar = showProgress(context);
+  const createVectors = loadHnsw();
   const outcome = rebuildClusters(
     { races, unseen: null, options: { ...defaultRebuildOptions, eps: options.eps, minPts: options.minPts, keys: options.keys, mask: options.mask === 'on', budget: options.budget } },
-    { nowMs: () => performance.now(), report: bar.report },
+    { nowMs: () => performance.now(), report: bar.report, ...(createVectors === null ? {} : { createVectors }) },
   );
   bar.close();
   if (outcome.kind !== 'rebuilt') throw new AppError('invalid_request', outcome.kind === 'refused' ? outcome.message : 'Cannot cluster: it was cancelled');

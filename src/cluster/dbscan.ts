@@ -30,7 +30,7 @@ export type Labels = {
  */
 export function clusterPoints(search: TreeSearch, { eps, minPts }: DbscanOptions, work: Work): Labels {
   const limit = eps + TIE_TOLERANCE;
-  const { order, points } = search.tree;
+  const { points } = search.tree;
   const isCore = new Uint8Array(points.count);
   const neighbours = new Map<number, readonly number[]>();
   const tick = createTicker(work, 'cores');
@@ -43,16 +43,22 @@ export function clusterPoints(search: TreeSearch, { eps, minPts }: DbscanOptions
   }
   const roots = connectCores(search, limit, isCore, work);
   const numbered = numberClusters(search, isCore, roots);
+  labelBorders(search, numbered, isCore, neighbours);
+  return numbered;
+}
+
+/** Puts each place that is no core into the lowest cluster among its core neighbours. */
+export function labelBorders({ tree: { order } }: TreeSearch, { labels }: Labels, isCore: Uint8Array, neighbours: Iterable<readonly [place: number, found: readonly number[]]>): void {
   for (const [place, found] of neighbours) {
+    if (isCore[place] === 1) continue;
     let lowest = NOISE;
     for (const other of found) {
       if (isCore[other] === 0) continue;
-      const cluster = numbered.labels[order[other]!]!;
+      const cluster = labels[order[other]!]!;
       if (lowest === NOISE || cluster < lowest) lowest = cluster;
     }
-    numbered.labels[order[place]!] = lowest;
+    labels[order[place]!] = lowest;
   }
-  return numbered;
 }
 
 /**
@@ -118,14 +124,15 @@ function createCoreFinder(search: TreeSearch, limit: number, isCore: Uint8Array)
   };
 }
 
-function placesOf(order: Uint32Array): Uint32Array {
+/** Point to place. */
+export function placesOf(order: Uint32Array): Uint32Array {
   const placeOf = new Uint32Array(order.length);
   for (let place = 0; place < order.length; place++) placeOf[order[place]!] = place;
   return placeOf;
 }
 
 /** Labels of cores; all others are noise so far. */
-function numberClusters(search: TreeSearch, isCore: Uint8Array, roots: Int32Array): Labels {
+export function numberClusters(search: TreeSearch, isCore: Uint8Array, roots: Int32Array): Labels {
   const { order, points } = search.tree;
   const placeOf = placesOf(order);
   const byRow = Uint32Array.from({ length: points.count }, (_, point) => point).sort((a, b) => points.firstRow[a]! - points.firstRow[b]!);

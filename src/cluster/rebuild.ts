@@ -6,9 +6,10 @@ import { chooseExemplars, findMedoids } from './exemplars.ts';
 import { CURVE_SAMPLE, kDistances } from './k-distance.ts';
 import { chooseEps, EPS_DEFAULT, type Eps } from './knee.ts';
 import { assignRace, comparable, MOST_EXEMPLARS, openModel } from './model.ts';
-import type { VectorIndex } from './neighbours.ts';
+import { createProposals, type VectorIndex } from './neighbours.ts';
 import { factsAt, titleAt, type PackedRaces } from './packed-races.ts';
-import { collapseRaces, type PointOptions, type PointSet } from './point.ts';
+import { collapseRaces, hashOrder, type PointOptions, type PointSet } from './point.ts';
+import { clusterByProposals, type Propose } from './proposed-dbscan.ts';
 import { createTreeSearch } from './tree-search.ts';
 import { Cancelled, createWork, OverBudget, type Stage, type Work } from './work.ts';
 
@@ -19,7 +20,7 @@ export type RebuildOptions = PointOptions & {
   readonly previousEps: number | null;
   /** Races that make a core, its own counted; whole, at least 1. */
   readonly minPts: number;
-  /** Distance calls, and looks by bounds at 40 to a call, past which cores are sampled; above 0. */
+  /** Distance calls, and looks by bounds at 40 to a call, past which labels are not exact; above 0. */
   readonly budget: number;
   /** Exemplars in the result; whole, at least 1. */
   readonly mostExemplars: number;
@@ -56,7 +57,7 @@ export type Rebuilt = Eps & {
   readonly exemplars: readonly (RaceFacts & { readonly cluster: number; readonly weight: number })[];
   readonly droppedKeys: readonly string[];
   readonly mask: boolean;
-  /** The labels are those of DBSCAN by its definition. False where cores were sampled or titles were cut. */
+  /** The labels are those of DBSCAN by its definition. False where neighbours were only proposed, cores sampled, or titles cut. */
   readonly exact: boolean;
   /** Points that could be cores where the budget made it a sample, else null. */
   readonly sampledPoints: number | null;
@@ -83,7 +84,7 @@ export type RebuildControl = {
   readonly report: (stage: Stage, ratio: number) => boolean;
   /** Monotone, milliseconds. */
   readonly nowMs: () => number;
-  /** An empty vector index for so many items; without one, assignment looks at all exemplars. */
+  /** An empty vector index for so many items. Asked for where the budget is spent: all points are then clustered by what it proposes; without it, a sample by the tree. */
   readonly createVectors?: (capacity: number) => VectorIndex;
 };
 
@@ -111,25 +112,28 @@ function rebuild(races: PackedRaces, unseen: PackedRaces | null, options: Rebuil
   report('index', 0);
   const tree = buildBoundTree(points);
   const found = options.eps === 'auto' ? findEps(tree, options, report, spent) : { eps: options.eps, rule: 'given' as const, knee: null };
-  const { labels: clustered, sampledPoints } = label(tree, found.eps, options, report, spent);
+  const factsOf = (point: number): RaceFacts => comparable(factsAt(races, points.firstRow[point]!), { mask: options.mask, droppedKeys });
+  const { createVectors } = control;
+  const proposer = createVectors === undefined ? null : () => createProposals(hashOrder(points), factsOf, createVectors(points.count));
+  const { labels: clustered, isExact, sampledPoints } = label(tree, found.eps, options, report, spent, proposer);
   report('measure', 0);
   const medoids = findMedoids(points, clustered);
   report('measure', 0.5);
   const exemplars = Array.from(chooseExemplars(points, clustered, medoids, options.mostExemplars), (point) => ({
-    ...comparable(factsAt(races, points.firstRow[point]!), { mask: options.mask, droppedKeys }), cluster: clustered.labels[point]!, weight: points.weights[point]!,
+    ...factsOf(point), cluster: clustered.labels[point]!, weight: points.weights[point]!,
   }));
   const quality = { noiseRatio: noiseRatio(points, clustered.labels), cohesion: cohesion(points, clustered.labels, medoids), silhouette: silhouette(points, clustered.labels) };
   const labels = Int32Array.from(pointOf, (point) => clustered.labels[point]!);
   let unseenLabels: Int32Array | null = null;
   if (unseen !== null) {
-    const model = openModel({ eps: found.eps, mask: options.mask, droppedKeys, exemplars: exemplars.map(({ cluster, ...exemplar }) => ({ ...exemplar, clusterId: String(cluster) })) }, control.createVectors);
+    const model = openModel({ eps: found.eps, mask: options.mask, droppedKeys, exemplars: exemplars.map(({ cluster, ...exemplar }) => ({ ...exemplar, clusterId: String(cluster) })) });
     unseenLabels = assignAll(unseen, (race) => assignRace(model, race)?.clusterId ?? null, report);
   }
   close();
   return {
     ...found, ...quality, minPts: options.minPts, labels, unseenLabels, exemplars, droppedKeys, mask: options.mask, stageMs, sampledPoints,
     clusters: describeClusters(races, points, clustered, medoids),
-    exact: sampledPoints === null && points.isComplete, races: labels.length, distinct: points.count,
+    exact: isExact && points.isComplete, races: labels.length, distinct: points.count,
     noise: labels.reduce((sum, one) => (one === NOISE ? sum + 1 : sum), 0), distanceCalls: spent.distanceCalls,
   };
 }
@@ -155,14 +159,16 @@ const FIRST_SAMPLE_SHARE = 1 / 8;
 /** A sample so small that it is affordable whatever the data. */
 const LEAST_SAMPLE = 500;
 
-function label(tree: BoundTree, eps: number, { minPts, budget }: RebuildOptions, report: Report, spent: Spent): { labels: Labels; sampledPoints: number | null } {
+function label(tree: BoundTree, eps: number, { minPts, budget }: RebuildOptions, report: Report, spent: Spent, openProposals: (() => Propose) | null): { labels: Labels; isExact: boolean; sampledPoints: number | null } {
   const exact = within(budget, report, spent, (work) => clusterPoints(createTreeSearch(tree, work), { eps, minPts }, work));
-  if (exact !== null) return { labels: exact, sampledPoints: null };
+  if (exact !== null) return { labels: exact, isExact: true, sampledPoints: null };
+  const proposed = openProposals === null ? null : within(Infinity, report, spent, (work) => clusterByProposals(createTreeSearch(tree, work), { eps, minPts }, openProposals(), work));
+  if (proposed !== null) return { labels: proposed, isExact: false, sampledPoints: null };
   for (let size = Math.ceil(tree.points.count * FIRST_SAMPLE_SHARE); ; size = Math.ceil(size / 4)) {
     const sampledPoints = Math.min(tree.points.count, Math.max(LEAST_SAMPLE, size));
     const allowed = sampledPoints <= LEAST_SAMPLE ? Infinity : budget / 4;
     const labels = within(allowed, report, spent, (work) => clusterBySample(createTreeSearch(tree, work), { eps, minPts }, sampledPoints, work));
-    if (labels !== null) return { labels, sampledPoints };
+    if (labels !== null) return { labels, isExact: false, sampledPoints };
   }
 }
 

@@ -27,7 +27,7 @@ export type SourceRollout = {
   /** What a rollback brings back; '' = forecasts without clusters; null = the active version is confirmed. */
   readonly previous: string | null;
   readonly candidate: { readonly version: string; readonly stage: 'shadow' | 'canary'; readonly sinceMs: number; readonly share: number } | null;
-  /** Versions that were active, the newest last; none is forgotten. */
+  /** Versions that were active, the newest last. */
   readonly history: readonly string[];
 };
 
@@ -71,6 +71,15 @@ function afterSwap(before: SourceRollout, { version, atMs, share, previous }: De
     ...before, active: named, activeSinceMs: isConfirmed ? before.activeSinceMs : atMs, previous,
     candidate: before.candidate?.version === named ? null : before.candidate, history: named === null || isConfirmed ? before.history : [...before.history, named],
   };
+}
+
+/** Versions of a source that stay published though nothing uses them: what a rollback by hand may want, and a reader that lags. Chosen. */
+const SPARE_VERSIONS = 5;
+
+/** Of the published versions, oldest first: those that nobody needs any more. */
+export function needlessVersions({ active, previous, candidate, history }: SourceRollout, published: readonly string[]): string[] {
+  const needed = new Set([active, previous, candidate?.version, ...history.slice(-SPARE_VERSIONS)]);
+  return published.slice(0, -SPARE_VERSIONS).filter((version) => !needed.has(version));
 }
 
 /** Paired losses at submission of two versions on the same races: `difference` is that of the one on trial less the other. */

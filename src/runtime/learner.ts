@@ -63,7 +63,7 @@ export async function runLearner({ log, codec, clock, logger, clusterModels: sha
   async function awaitModel({ source, version }: ModelSwap): Promise<void> {
     if (version === NO_VERSION || clusterModels.has(source, version)) return;
     await clusterModels.refresh();
-    if (!clusterModels.has(source, version)) logger.error({ source, version }, 'A swap names a cluster model that is not there: races are forecast without it');
+    if (!clusterModels.has(source, version)) logger.warn({ source, version }, 'A swap names a cluster model that is not there, or no longer: races are forecast without it');
   }
 
   /** What is to be awaited before the next record; null = nothing. */

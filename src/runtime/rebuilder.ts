@@ -12,7 +12,7 @@ import type { LogRecord, RecordBatch, RecordLog, Subscription } from '../ports/r
 import { partitionOf } from '../race/partition.ts';
 import { fitModel } from '../rebuilds/fit-model.ts';
 import type { JobStage } from '../rebuilds/job-stages.ts';
-import { decidePhase, decideSwap, isAutomatic, NO_EVIDENCE, settingsOf, type Decision, type Rollout, type SourceRollout } from '../rebuilds/rollout.ts';
+import { decidePhase, decideSwap, isAutomatic, needlessVersions, NO_EVIDENCE, settingsOf, type Decision, type Rollout, type SourceRollout } from '../rebuilds/rollout.ts';
 import { LEAST_RACES, triggerOf, type WatchFigures } from '../rebuilds/triggers.ts';
 import type { ClusterModels } from './cluster-models.ts';
 import { measureFit, runRebuildJob, type JobOutcome } from './rebuild-job.ts';
@@ -116,6 +116,7 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
     const inForceVersion = state?.active ?? state?.candidate?.version ?? null;
     await clusterModels.refresh();
     const inForce = inForceVersion === null ? null : clusterModels.find(source, inForceVersion) ?? null;
+    const publishedBefore = clusterModels.versionsOf(source);
     let outcome: JobOutcome;
     try {
       outcome = await runRebuildJob({
@@ -134,7 +135,10 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
         if (outcome.verdict.accepted) {
           const model = await publish({ ...outcome.model, verdict: 'accepted', report: row.checks });
           if (model === null) row = { ...row, status: 'failed', message: 'The model does not fit into one record' };
-          else await decide(startOf(source, version, state));
+          else {
+            await decide(startOf(source, version, state));
+            if (state !== undefined) await takeBack(source, needlessVersions(state, publishedBefore));
+          }
         }
       }
     } finally {
@@ -150,6 +154,11 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
     if (fitted === null) return null;
     await log.append('cluster-models', partitionOf(model.source, modelPartitions), [{ key: Buffer.from(publishedKey(model.source, model.version)), value: codec.encode('cluster-models', fitted) }]);
     return fitted;
+  }
+
+  async function takeBack(source: string, versions: readonly string[]): Promise<void> {
+    const records = versions.map((version) => ({ key: Buffer.from(publishedKey(source, version)), value: null }));
+    if (records.length > 0) await log.append('cluster-models', partitionOf(source, modelPartitions), records);
   }
 
   function startOf(source: string, version: string, state: SourceRollout | undefined): Decision {

@@ -37,7 +37,8 @@ const rules: Record<string, Rule> = {
   'src/board': { own: ['src/bridge'], packages: 'any' },
   'src/runtime': { own: [...core, 'src/operators', 'src/ports', 'src/bridge', 'topology', 'src/errors.ts', 'src/config.ts'], packages: 'any' },
   'src/gateway': { own: [...core, 'src/ports', 'src/bridge', 'topology', 'src/runtime', 'src/errors.ts', 'src/config.ts'], packages: 'any' },
-  'src/cli': { own: [...core, 'src/ports', 'src/bridge', 'topology', 'src/runtime', 'src/errors.ts', 'src/config.ts', 'src/main.ts'], packages: 'any' },
+  // Clustering a file builds its vector index where it runs.
+  'src/cli': { own: [...core, 'workers', 'src/ports', 'src/bridge', 'topology', 'src/runtime', 'src/errors.ts', 'src/config.ts', 'src/main.ts'], packages: 'any' },
   'src/main.ts': { own: [...parts], packages: 'any' },
 };
 

@@ -1,10 +1,12 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeLine } from '../../src/cli/update-target.ts';
 import { emptyUpdate, type RaceUpdate } from '../../src/race/update.ts';
+import { start } from '../integration/cli/process.ts';
+import { boardSampler } from '../support/board-sampler.ts';
 import { buildBoard, openBrowser, whyNoBrowser } from '../support/browser.ts';
 import { query, startService, temporaryDirectory, type RunningService } from '../support/service.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -126,6 +128,31 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     await page.context().close();
   });
 
+  test('shows how far a rebuild is until its verdict is there, and that it runs already to who asks again', async () => {
+    const source = 'ci/many';
+    const nowMs = Date.now();
+    const kinds = ['compile', 'render', 'deploy', 'index', 'check'];
+    await post(Array.from({ length: 4_000 }, (_, index) => run(`many-${index}`, `${kinds[index % 5]} ${index.toString(36)} ${(index * 7_919).toString(36)}`, nowMs - 7_200_000 + 1_000 * index, 60 * (1 + index % 5) + index % 7))
+      .flat().map((update) => ({ ...update, source })));
+    await waitUntil('history holds the races', async () => Number((await query<{ n: number }>(service.url, `SELECT count() AS n FROM races WHERE source = '${source}'`))[0]?.n) >= 4_000, 30_000);
+    const page = await open('#/rebuilds');
+    const ask = async (): Promise<void> => {
+      await page.getByRole('combobox', { name: 'Source' }).fill(source);
+      await page.getByRole('button', { name: 'Rebuild', exact: true }).first().click();
+    };
+    await ask();
+    const bar = page.getByRole('progressbar', { name: `Rebuild of ${source}` });
+    await bar.waitFor({ timeout: 30_000 });
+    const percent = Number(await bar.getAttribute('aria-valuenow'));
+    expect(percent).toBeGreaterThanOrEqual(0);
+    expect(percent).toBeLessThanOrEqual(100);
+    await ask();
+    await page.getByText(`A rebuild of ${source} runs already`).waitFor();
+    await page.getByRole('region', { name: 'Runs' }).locator('tr', { hasText: source }).locator('.pill', { hasText: /accepted|refused/ }).waitFor({ timeout: 60_000 });
+    await bar.waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
   test('holds what came true of a source against what the spread of like runs allows', async () => {
     const page = await open(`#/source/${encodeURIComponent(SOURCE)}`);
     const section = page.locator('section', { hasText: 'How right the forecasts were' });
@@ -178,25 +205,49 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     const startMs = Date.now();
     for (let index = 0; index < 10; index++) await post([say(`bar-${index}`, { title: 'build', state: 'running', started_at: startMs - 8_000 * index, progress: 8 * index })]);
     const page = await open('#/');
-    const shown = new Map<string, { percent: number; finish: string }>();
-    const moves = new Map<string, number>();
+    const sampler = boardSampler(page, 'bar-');
     for (let second = 0; second < 12; second++) {
       await post(Array.from({ length: 10 }, (_, index) => say(`bar-${index}`, { progress: Math.min(99, 8 * index + second * (index % 3 === 0 ? 0.2 : 2)) })));
-      const lines = await page.locator('[data-race-id^="bar-"]').evaluateAll((elements) => elements.map((line) => ({ id: line.getAttribute('data-race-id')!, percent: Number(line.getAttribute('data-shown')), finish: line.getAttribute('data-finish')! })));
-      for (const { id, percent, finish } of lines) {
-        const before = shown.get(id);
-        expect(percent).toBeGreaterThanOrEqual(before?.percent ?? 0);
-        expect(percent).toBeLessThan(100);
-        if (before !== undefined && before.finish !== finish) moves.set(id, (moves.get(id) ?? 0) + 1);
-        shown.set(id, { percent, finish });
-      }
+      await sampler.take();
       await page.waitForTimeout(1_000);
     }
-    expect(shown.size).toBe(10);
-    for (const [id, count] of moves) {
-      const { eta } = await (await fetch(`${service.url}/v1/races/${id}`)).json() as { eta: { revision: number } };
-      expect(count).toBeLessThanOrEqual(eta.revision);
-    }
+    expect(sampler.seen.size).toBe(10);
+    expect(sampler.faults).toEqual([]);
+    await waitUntil('history holds what was published', async () => (await sampler.unpublished(service.url)).length === 0);
+    await page.context().close();
+  });
+
+  test('holds bars and finishes still while a recording is replayed faster than it was', async () => {
+    const at = (sec: number): string => new Date(Date.parse('2026-01-01T00:00:00Z') + 1_000 * sec).toISOString();
+    const took = (index: number): number => (index % 2 === 0 ? 200 : 300) + 7 * (index % 9);
+    const write = (name: string, rows: readonly string[]): string => {
+      const path = `${directory.path}/${name}.csv`;
+      writeFileSync(path, rows.join('\n'));
+      return path;
+    };
+    const heading = 'id,source,title,started_at,duration_sec,state';
+    const ids = Array.from({ length: 30 }, (_, index) => index);
+    const past = write('past', [heading, ...ids.map((index) => `before-${index},ci/replayed@live,job ${index % 2},${at(20 * index)},${took(index) / 20},passed`)]);
+    const races = write('races', [heading, ...ids.map((index) => `replayed-${index},ci/replayed,job ${index % 2},${at(10 * index)},${took(index)},${index % 7 === 0 ? 'failed' : 'passed'}`)]);
+    const stages = write('stages', ['race_id,stage,seq,started_at,completed_at,state', ...ids.flatMap((index) => ['fetch', 'build', 'test'].map((stage, seq) => `replayed-${index},${stage},${seq},${at(10 * index + (seq * took(index)) / 3)},${at(10 * index + ((seq + 1) * took(index)) / 3)},passed`))]);
+    expect(await start(['replay', '--races', past, '--to-server', service.url]).ended).toBe(0);
+    const page = await open('#/');
+    const sampler = boardSampler(page, 'replayed-');
+    const replay = start(['replay', '--races', races, '--stages', stages, '--live', '--speed', '20', '--to-server', service.url]);
+    while (await Promise.race([replay.ended.then(() => false), page.waitForTimeout(1_000).then(() => true)])) await sampler.take();
+    expect(await replay.ended).toBe(0);
+    await sampler.take();
+    expect(sampler.seen.size).toBe(30);
+    expect([...sampler.seen.values()].filter((finishes) => finishes.length > 0).length).toBeGreaterThan(20);
+    expect(sampler.faults).toEqual([]);
+    await waitUntil('history holds what was published', async () => (await sampler.unpublished(service.url)).length === 0);
+    await page.context().close();
+  });
+
+  test('paints within a second', async () => {
+    const page = await open('#/');
+    await page.locator('[data-race-id]').first().waitFor();
+    expect(await page.evaluate<number>("performance.getEntriesByName('first-contentful-paint')[0].startTime")).toBeLessThan(1_000);
     await page.context().close();
   });
 

@@ -38,6 +38,8 @@ export type RaceRow = {
   readonly deadlineAt: number | null;
   readonly deadlineProbability: number | null;
   readonly isPinned: boolean;
+  /** Another one for the same race = more than its bar may have to be drawn anew. */
+  readonly version: number;
 };
 
 export type StageMark = { readonly name: string; readonly state: string; readonly etaAt: number | null; readonly p90At: number | null; readonly passedAt: number | null };
@@ -134,7 +136,7 @@ function standingOf({ state, eta }: Pick<RaceView, 'state' | 'eta'>): Standing {
 }
 
 /** One race as it is drawn; `shownBefore` as in barOf. */
-export function rowOf(race: RaceView, nowMs: number, shownBefore: number, isPinned: boolean): RaceRow {
+export function rowOf(race: RaceView, nowMs: number, shownBefore: number, isPinned: boolean, version = 0): RaceRow {
   const { eta, started_at: startedAt } = race;
   const instant = (sec: number | null | undefined): number | null => (sec === null || sec === undefined || startedAt === null ? null : startedAt + Math.round(1_000 * sec));
   return {
@@ -145,7 +147,7 @@ export function rowOf(race: RaceView, nowMs: number, shownBefore: number, isPinn
     revision: eta?.revision ?? 0, issuedAt: eta?.issued_at ?? null, movedSec: movedSecOf(eta),
     bar: barOf(race, nowMs, shownBefore), reported: race.progress, updatedAt: race.updated_at,
     stages: (eta?.milestones ?? []).map((milestone) => ({ name: milestone.name, state: milestone.state, etaAt: milestone.eta_at, p90At: milestone.p90_at, passedAt: milestone.passed_at })),
-    metadata: race.metadata, deeplink: race.deeplink, deadlineAt: race.deadline_at, deadlineProbability: eta?.deadline_probability ?? null, isPinned,
+    metadata: race.metadata, deeplink: race.deeplink, deadlineAt: race.deadline_at, deadlineProbability: eta?.deadline_probability ?? null, isPinned, version,
   };
 }
 

@@ -14,8 +14,9 @@ const LIVE_STATES = ['queued', 'running'] as const;
 const races = new Map<string, RaceView>();
 /** Ended ones that are still shown, and since when. */
 const staying = new Map<string, number>();
-/** What each race's bar has shown: it never goes back within an attempt. */
-const shown = new Map<string, { attempt: number; percent: number }>();
+/** What each race's bar has shown, which never goes back within an attempt, and of what it was drawn. */
+const shown = new Map<string, { race: RaceView; version: number; percent: number }>();
+let versions = 0;
 let query: ListQuery = { text: '', standings: [], sorting: 'finish', isGrouped: true, collapsed: [], pinned: [] };
 let window = { first: 0, last: 50 };
 let followed: string | null = null;
@@ -132,8 +133,9 @@ async function keepEnded(id: string): Promise<void> {
 
 function drawn(race: RaceView, nowMs: number): RaceRow {
   const before = shown.get(race.race_id);
-  const row = rowOf(race, nowMs, before?.attempt === race.attempt ? before.percent : 0, query.pinned.includes(race.race_id));
-  shown.set(race.race_id, { attempt: race.attempt, percent: row.bar.shown });
+  const version = before?.race === race ? before.version : ++versions;
+  const row = rowOf(race, nowMs, before?.race.attempt === race.attempt ? before.percent : 0, query.pinned.includes(race.race_id), version);
+  shown.set(race.race_id, { race, version, percent: row.bar.shown });
   return row;
 }
 

@@ -121,7 +121,7 @@ function Revisions({ race, timeZone, nowMs }: { readonly race: RaceView; readonl
       <h2>What was said</h2>
       {answer.error !== null && <Failure error={answer.error} again={answer.again} />}
       {said.length === 0 && answer.error === null && <p class="sub">{answer.isLoading ? 'Loading…' : 'No forecast was published yet.'}</p>}
-      {said.length > 0 && <Plot label={`Forecast of the total duration over time, ${said.length} revisions, last ${spell(said.at(-1)!.eta_sec!)}${race.duration_sec === null ? '' : `, truth ${spell(race.duration_sec)}`}`} x={plot.x} series={plot.series} yText={spell} />}
+      {said.length > 0 && <Plot label={`Forecast of the total duration over time, ${said.length} revisions, last ${spell(said.at(-1)!.eta_sec!)}${race.duration_sec === null ? '' : `, truth ${spell(race.duration_sec)}`}`} x={plot.x} series={plot.series} y="duration" />}
       {said.length > 0 && (
         <details>
           <summary>{said.length} revisions</summary>
@@ -135,21 +135,29 @@ function Revisions({ race, timeZone, nowMs }: { readonly race: RaceView; readonl
   );
 }
 
+const MOST_LIKE_RUNS = 100;
+const SHOWN_LIKE_RUNS = 10;
+
 /** Earlier runs under the same title: what most forecasts rest on. */
 function LikeRuns({ race, timeZone, nowMs }: { readonly race: RaceView; readonly timeZone: string | null; readonly nowMs: number }) {
   const answer = useQuery(`${race.source} ${race.title}`, () => queryRows<LikeRun>(
     `SELECT race_id, title, outcome, toUnixTimestamp64Milli(completed_at) AS completed_at_ms, duration_sec FROM v_races
-     WHERE source = {source:String} AND title = {title:String} AND race_id != {id:String} ORDER BY completed_at DESC LIMIT 20`, { source: race.source, title: race.title, id: race.race_id }));
+     WHERE source = {source:String} AND title = {title:String} AND race_id != {id:String} ORDER BY completed_at DESC LIMIT ${MOST_LIKE_RUNS}`, { source: race.source, title: race.title, id: race.race_id }));
   if (answer.error?.code === 'history_unavailable') return null;
   const runs = answer.data ?? [];
+  const basis = race.eta?.basis ?? 'none';
+  const tooks = runs.filter(({ outcome }) => outcome === 'passed' || outcome === 'failed').map(({ duration_sec: sec }) => sec).sort((a, b) => a - b);
+  const tookAt = (share: number): string => spell(tooks[Math.min(tooks.length - 1, Math.floor(share * tooks.length))]!);
   return (
     <section>
-      <h2>Like runs</h2>
+      <h2>{race.eta === null || basis === 'exact' ? 'Like runs' : 'Why this ETA: like runs'}</h2>
+      {race.eta !== null && basis !== 'exact' && basis !== 'none' && <p>It is judged by {basisText(basis)}; the last revision came because of this: {reasonText(race.eta.reason)}.</p>}
+      {tooks.length > 0 && <p>Of the last {tooks.length} runs under this title that came to their end, half took up to {tookAt(0.5)}, nine of ten up to {tookAt(0.9)}.</p>}
       {answer.error !== null && <Failure error={answer.error} again={answer.again} />}
       {answer.error === null && runs.length === 0 && <p class="sub">{answer.isLoading ? 'Loading…' : 'None under this title has ended yet: the forecast rests on races that are like it in other ways.'}</p>}
       {runs.length > 0 && (
         <Wide label="Like runs"><table><thead><tr><th>ended</th><th>outcome</th><th>took</th><th>race</th></tr></thead>
-          <tbody>{runs.map((run) => <tr key={run.race_id}><td>{clockTime(Number(run.completed_at_ms), nowMs, timeZone)}</td><td><span class={`pill is-${run.outcome}`}>{run.outcome}</span></td><td>{spell(run.duration_sec)}</td><td><a href={raceLink(run.race_id)}>{run.race_id}</a></td></tr>)}</tbody></table></Wide>
+          <tbody>{runs.slice(0, SHOWN_LIKE_RUNS).map((run) => <tr key={run.race_id}><td>{clockTime(Number(run.completed_at_ms), nowMs, timeZone)}</td><td><span class={`pill is-${run.outcome}`}>{run.outcome}</span></td><td>{spell(run.duration_sec)}</td><td><a href={raceLink(run.race_id)}>{run.race_id}</a></td></tr>)}</tbody></table></Wide>
       )}
     </section>
   );

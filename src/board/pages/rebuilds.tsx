@@ -114,7 +114,7 @@ function Versions({ of: { source, active, previous, on_probation: isOnProbation,
   const rollback = candidate === null ? `Bring back what forecast ${source} before ${active}?` : `Withdraw ${candidate.version} of ${source}?`;
   return (
     <tr>
-      <td><a href={sourceLink(source)}>{source}</a></td>
+      <td class="name"><a href={sourceLink(source)}>{source}</a></td>
       <td><code>{active ?? 'without clusters'}</code>{isOnProbation && <span class="sub"> held against {previous ?? 'none'}</span>}</td>
       <td>{candidate === null ? '–' : <><code>{candidate.version}</code> <span class="sub">{candidate.stage === 'shadow' ? 'shadow: forecasts, serves none' : `canary: serves ${percent(candidate.share)}`}, since {clockTime(Date.parse(candidate.since), nowMs, timeZone)}</span></>}</td>
       <td class="actions">
@@ -133,8 +133,8 @@ function Run({ rebuild, nowMs, timeZone }: { readonly rebuild: Rebuild; readonly
   return (
     <tr>
       <td>{clockTime(startedMs, nowMs, timeZone)}<br /><span class="sub">{rebuild.trigger}</span></td>
-      <td><a href={sourceLink(source)}>{source}</a></td>
-      <td>
+      <td class="name"><a href={sourceLink(source)}>{source}</a></td>
+      <td class="verdict">
         <span class={`pill ${pillOf[status]}`}>{status}</span>
         {checks.length === 0 ? <p class="sub">{message}</p> : (
           <details><summary>{failed[0]?.reason ?? `all ${checks.length} checks passed`}</summary>

@@ -43,7 +43,7 @@ export function SourcePage({ source }: { readonly source: string }) {
         <>
           <section>
             <h2>How long it takes</h2>
-            <label>Title <select value={title} onChange={(event) => setTitle(event.currentTarget.value)}><option value="">all titles</option>{(titles.data ?? []).map((entry) => <option key={entry.title} value={entry.title}>{entry.title}</option>)}</select></label>
+            <label class="above">Title <select value={title} onChange={(event) => setTitle(event.currentTarget.value)}><option value="">all titles</option>{(titles.data ?? []).map((entry) => <option key={entry.title} value={entry.title}>{entry.title}</option>)}</select></label>
             <Durations runs={runs.data} />
           </section>
           {(shifts.data ?? []).length > 0 && (
@@ -73,14 +73,14 @@ function Durations({ runs }: { readonly runs: readonly Run[] }) {
   }, [runs]);
   const histogram = useMemo(() => {
     const bins = histogramOf(runs.map(({ duration_sec: sec }) => sec));
-    return { x: bins.map(({ fromSec, toSec }) => Math.log10(Math.sqrt(fromSec * toSec))), series: [{ label: 'races', colour: '--accent', values: bins.map(({ count }) => count), kind: 'bars' as const }] };
+    return { x: bins.map(({ fromSec, toSec }) => Math.sqrt(fromSec * toSec)), series: [{ label: 'races', colour: '--accent', values: bins.map(({ count }) => count), kind: 'bars' as const }] };
   }, [runs]);
   if (runs.length === 0) return <p class="sub">No run under this title.</p>;
   const middle = runs.map(({ duration_sec: sec }) => sec).sort((a, b) => a - b)[runs.length >> 1]!;
   return (
     <div class="columns">
-      <Plot label={`Durations of the last ${runs.length} races over time; the median is ${spell(middle)}`} x={history.x} series={history.series} yText={spell} isLogarithmic />
-      <Plot label={`Distribution of ${runs.length} durations around ${spell(middle)}`} x={histogram.x} series={histogram.series} isTime={false} xText={(x) => spell(10 ** x)} yText={(y) => String(Math.round(y))} />
+      <Plot label={`Durations of the last ${runs.length} races over time; the median is ${spell(middle)}`} x={history.x} series={history.series} y="duration" isLogarithmic />
+      <Plot label={`Distribution of ${runs.length} durations around ${spell(middle)}`} x={histogram.x} series={histogram.series} along="duration" y="count" />
     </div>
   );
 }
@@ -110,7 +110,7 @@ function Accuracy({ days, recent, isLoading }: { readonly days: readonly Day[]; 
           : <>Like runs differ by so much that no fixed guess for each kind could have been right for more than {percent(ceiling.within20)}; one learned from as many runs, for {percent(ceiling.within20_learned)}.</>}</p>
       )}
       {total === 0 ? <p class="sub">{isLoading ? 'Loading…' : 'No forecast of this source has met its truth yet.'}</p>
-        : <Plot label={`Share of forecasts within 20 % and inside P10 to P90 by day, ${total} forecasts`} x={plot.x} series={plot.series} yText={(y) => `${Math.round(y)} %`} yRange={[0, 100]} isDaily />}
+        : <Plot label={`Share of forecasts within 20 % and inside P10 to P90 by day, ${total} forecasts`} x={plot.x} series={plot.series} along="day" y="percent" yRange={[0, 100]} />}
     </section>
   );
 }

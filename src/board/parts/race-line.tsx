@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks';
 import type { RaceRow } from '../live/race-list.ts';
 import { raceLink } from '../routes.ts';
 import { togglePinned } from '../settings.ts';
@@ -5,8 +6,15 @@ import { finishText, moved, percent, reasonText, spell, standingWords } from '..
 import { ProgressBar } from './progress-bar.tsx';
 import { StageStrip } from './stage-strip.tsx';
 
-/** One race of the list. */
-export function RaceLine({ row, nowMs, timeZone }: { readonly row: RaceRow; readonly nowMs: number; readonly timeZone: string | null }) {
+type RaceLineProps = { readonly row: RaceRow; readonly nowMs: number; readonly timeZone: string | null };
+
+/** One race of the list. Each message of the worker brings all rows in sight anew; only what differs is drawn again. */
+export function RaceLine({ row, nowMs, timeZone }: RaceLineProps) {
+  const { id, version, bar, isPinned } = row;
+  return useMemo(() => <Line row={row} nowMs={nowMs} timeZone={timeZone} />, [id, version, bar.solid, bar.shown, bar.isTrusted, isPinned, nowMs, timeZone]);
+}
+
+function Line({ row, nowMs, timeZone }: RaceLineProps) {
   const finish = finishText(row, nowMs, timeZone);
   const branch = row.metadata['branch'] ?? row.metadata['ref'];
   return (

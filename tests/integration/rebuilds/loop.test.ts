@@ -160,6 +160,20 @@ describe('the rebuilder', () => {
     expect(Number(count!.n)).toBe(1);
   }, 180_000);
 
+  it('versions that nobody needs any more are taken back; the one that serves stays', async () => {
+    const { version } = await rebuild('first');
+    await ask({ action: 'promote' });
+    await ask({ action: 'promote' });
+    for (let n = 0; n < 8; n++) {
+      nowMs += HOUR_MS;
+      expect(await rebuild(`again-${n}`)).toMatchObject({ status: 'accepted' });
+    }
+    await clusterModels.refresh();
+    expect(clusterModels.versionsOf(SOURCE)).toHaveLength(7);
+    expect(clusterModels.has(SOURCE, version)).toBe(true);
+    expect(learner.modelOf(SOURCE)?.clusterings.active?.version).toBe(version);
+  }, 180_000);
+
   it('the watch asks for the pilot only, once, and for all after enable_all', async () => {
     await insertRaces(fleetOf(200, 3, 'ci/other'));
     await rebuilder.watch();

@@ -3,6 +3,7 @@ import { histogramOf } from '../../../src/board/histogram.ts';
 import { quantileOf, readMetrics, sumOf } from '../../../src/bridge/metrics-text.ts';
 import { rowOf } from '../../../src/board/live/race-list.ts';
 import { rowAtPx, topOfRow } from '../../../src/board/row-heights.ts';
+import { roundDurations } from '../../../src/board/ticks.ts';
 import { clockTime, finishText, moved, spell } from '../../../src/board/words.ts';
 import { etaView, NOW_MS, raceView } from './view.ts';
 
@@ -44,4 +45,13 @@ test('Prometheus text is read with labels, sums and quantiles', () => {
   expect(sumOf(samples, 'a_total')).toBe(7);
   expect(sumOf(samples, 'a_total', { x: '2' })).toBe(4);
   expect([quantileOf(samples, 'h', 0.5), quantileOf(samples, 'h', 0.99), quantileOf(samples, 'none', 0.5)]).toEqual([1, 1, null]);
+});
+
+describe('roundDurations()', () => {
+  test.each([[20, 900, 6, [20, 40, 90, 180, 420, 900]], [61, 89, 5, [61, 89]], [1, 4_000_000, 8, null]] as const)('from %d s to %d s at most %d', (low, high, most, marks) => {
+    const found = roundDurations(low, high, most);
+    expect(found.length).toBeLessThanOrEqual(most);
+    expect(found.every((sec, index) => sec >= low && sec <= high && sec > (found[index - 1] ?? 0))).toBe(true);
+    if (marks !== null) expect(found).toEqual(marks);
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { applyDecision, decidePhase, decideSwap, emptyRollout, isAutomatic, settingsOf, type Decision, type PairedLoss, type Rollout } from '../../../src/rebuilds/rollout.ts';
+import { applyDecision, decidePhase, decideSwap, emptyRollout, isAutomatic, needlessVersions, settingsOf, type Decision, type PairedLoss, type Rollout } from '../../../src/rebuilds/rollout.ts';
 import { triggerOf, type Watched } from '../../../src/rebuilds/triggers.ts';
 import { clusterStats } from '../../../src/rebuilds/cluster-stats.ts';
 
@@ -13,6 +13,15 @@ const none: PairedLoss = { pairs: 0, difference: 0, error: Infinity, otherLoss: 
 const better: PairedLoss = { pairs: 500, difference: -0.02, error: 0.005, otherLoss: 0.3 };
 const worse: PairedLoss = { pairs: 60, difference: 0.05, error: 0.01, otherLoss: 0.3 };
 const settings = settingsOf('SingleSource');
+
+describe('needlessVersions()', () => {
+  test('the newest stay, and whatever is in force, on trial or to be brought back', () => {
+    const rollout = after({ stage: 'active', version: 'v0', previous: '' }, { stage: 'active', version: 'v2', previous: 'v0' }, { version: 'v3' });
+    const published = Array.from({ length: 12 }, (_, n) => `v${n}`);
+    expect(needlessVersions(state(rollout), published)).toEqual(['v1', 'v4', 'v5', 'v6']);
+    expect(needlessVersions(state(rollout), published.slice(0, 5))).toEqual([]);
+  });
+});
 
 describe('decideSwap()', () => {
   test('a shadow waits for both its time and its pairs, then serves a share', () => {
