@@ -61,7 +61,7 @@ export const topics: readonly TopicSpec[] = [
   {
     name: 'journey-states', key: 'race_id, __partition/p', value: 'JourneyState | JourneyPartition', schema: 'journey-state', partitions: 'races',
     // As of race-states: a former owner's stale record must not be the only one left of a key.
-    cleanup: 'compact', retentionMs: null, minCompactionLagMs: HOUR_MS, writtenBy: 'journeys', readBy: 'journeys (restore)',
+    cleanup: 'compact', retentionMs: null, minCompactionLagMs: HOUR_MS, writtenBy: 'journeys', readBy: 'journeys (restore), gateway',
   },
   {
     name: 'rebuild-requests', key: 'source', value: 'RebuildRequest', schema: 'rebuild-request', partitions: 'single',

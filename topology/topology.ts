@@ -80,9 +80,10 @@ export const topology: readonly Node[] = [
 
   { kind: 'source', role: 'gateway', name: 'race-states', topic: 'race-states', reads: 'all' },
   { kind: 'source', role: 'gateway', name: 'eta-updates', topic: 'eta-updates', reads: 'all' },
+  { kind: 'source', role: 'gateway', name: 'journey-states', topic: 'journey-states', reads: 'all' },
   { kind: 'source', role: 'gateway', name: 'routes', topic: 'routes', reads: 'all' },
   { kind: 'source', role: 'gateway', name: 'http', topic: null, reads: 'local' },
-  { kind: 'processor', role: 'gateway', name: 'serve-view', parents: ['race-states', 'eta-updates', 'routes', 'http'], stores: ['view', 'routes'] },
+  { kind: 'processor', role: 'gateway', name: 'serve-view', parents: ['race-states', 'eta-updates', 'journey-states', 'routes', 'http'], stores: ['view', 'routes'] },
   { kind: 'sink', role: 'gateway', name: 'answers', parents: ['serve-view'], topic: 'clients' },
   { kind: 'sink', role: 'gateway', name: 'posted updates', parents: ['http'], topic: 'race-updates' },
   { kind: 'sink', role: 'gateway', name: 'posted positions', parents: ['http'], topic: 'telemetry' },

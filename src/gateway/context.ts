@@ -10,6 +10,7 @@ import type { RunningRebuild } from '../runtime/rebuilder.ts';
 import type { RouteStore } from '../runtime/route-store.ts';
 import type { Appender } from './appender.ts';
 import type { FirstEtas } from './first-eta.ts';
+import type { SeenJourneys } from './journeys.ts';
 import type { PendingWrites } from './pending.ts';
 import type { Tokens } from './tokens.ts';
 import type { RaceLiveView } from './view.ts';
@@ -77,6 +78,7 @@ export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'cl
   readonly clusterModels: ClusterModels;
   readonly view: RaceLiveView;
   readonly routes: RouteStore;
+  readonly journeys: SeenJourneys;
   readonly pending: PendingWrites;
   readonly updates: Appender;
   readonly firstEtas: FirstEtas;

@@ -34,6 +34,7 @@ export const RouteViewBody = Type.Object({
   pois: Type.Array(PoiBody),
 });
 export type RouteView = Static<typeof RouteViewBody>;
+export type RouteWaypoint = RouteView['waypoints'][number];
 
 /** Summaries of all routes are asked for again and again; each is made once. */
 const summaries = new WeakMap<StoredRoute, RouteSummary>();
@@ -49,6 +50,18 @@ export function summaryOf(stored: StoredRoute): RouteSummary {
   return summary;
 }
 
+const waypointsOfRoutes = new WeakMap<StoredRoute, RouteWaypoint[]>();
+
+/** O(1) but for the first time: then O(points). */
+export function waypointsOf(stored: StoredRoute): readonly RouteWaypoint[] {
+  let waypoints = waypointsOfRoutes.get(stored);
+  if (waypoints === undefined) {
+    waypoints = waypointViews(readyRoute(stored.record()));
+    waypointsOfRoutes.set(stored, waypoints);
+  }
+  return waypoints;
+}
+
 /** O(points). */
 export function routeViewOf(stored: StoredRoute): RouteView {
   const record = stored.record();
@@ -56,9 +69,13 @@ export function routeViewOf(stored: StoredRoute): RouteView {
   return {
     ...summarise(stored, record, route),
     line: record.points.map(({ lon, lat }) => [lon, lat]),
-    waypoints: route.waypoints.map(({ index, name, place, alongM, plannedAtMs, dwellSec }) => ({ index, name, ...place, along_m: alongM, planned_at: plannedAtMs, dwell_sec: dwellSec })),
+    waypoints: waypointViews(route),
     pois: record.pois,
   };
+}
+
+function waypointViews({ waypoints }: Route): RouteWaypoint[] {
+  return waypoints.map(({ index, name, place, alongM, plannedAtMs, dwellSec }) => ({ index, name, ...place, along_m: alongM, planned_at: plannedAtMs, dwell_sec: dwellSec }));
 }
 
 function summarise({ version }: StoredRoute, { route_id: routeId, name, active, points, pois }: RouteRecord, { waypoints, totalM }: Route): RouteSummary {

@@ -22,6 +22,7 @@ import { requireKnownHost } from './known-host.ts';
 import { readClusterModels } from '../runtime/cluster-models.ts';
 import { readRoutes } from '../runtime/route-store.ts';
 import { startGrpc, type GrpcServer } from './grpc/grpc-server.ts';
+import { followJourneys } from './journeys.ts';
 import { knownRoutes } from './known-routes.ts';
 import { openApiInfo, withOptionalBodies } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
@@ -32,6 +33,7 @@ import { badgeRoutes } from './routes/badges.ts';
 import { boardRoutes } from './routes/board.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { historicRoutes } from './routes/historic.ts';
+import { journeyRoutes } from './routes/journeys.ts';
 import { liveRoutes } from './routes/live.ts';
 import { raceRoutes } from './routes/races.ts';
 import { rebuildRoutes } from './routes/rebuilds.ts';
@@ -96,11 +98,12 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     pending.sweep();
   }, SWEEP_MS);
   const routes = deps.routes ?? readRoutes({ log, codec, logger });
+  const journeys = followJourneys({ log, codec, logger, partitions });
   const clusterModels = deps.clusterModels ?? readClusterModels({ log, codec, logger });
   const context: GatewayContext = {
     clusterModels, pilotSource: deps.pilotSource ?? null,
     ...(deps.runningRebuilds === undefined ? {} : { runningRebuilds: deps.runningRebuilds }),
-    log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, readRouteFile: deps.readRouteFile, view, routes, pending, updates, firstEtas: waiting, partitions,
+    log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, readRouteFile: deps.readRouteFile, view, routes, journeys, pending, updates, firstEtas: waiting, partitions,
     dataDir: deps.dataDir ?? null, readOnly,
     ...(deps.examine === undefined ? {} : { examine: deps.examine }),
   };
@@ -176,7 +179,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo, transformObject: (built) => ('openapiObject' in built ? withOptionalBodies(built.openapiObject) : built.swaggerObject) });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const register of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, telemetryRoutes, travelRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
+  for (const register of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, telemetryRoutes, travelRoutes, journeyRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
     await app.register(async (scope) => register(scope as App, context));
   }
   boardRoutes(app, { pagePolicy: PAGE_POLICY });
@@ -213,6 +216,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     clearTimeout(limit);
     await updates.drain();
     await view.close();
+    await journeys.close();
     if (deps.routes === undefined) await routes.close();
     if (deps.clusterModels === undefined) await clusterModels.close();
   };

@@ -53,7 +53,7 @@ export function arrive(state: PhaseState, atMs: number): PhaseState | Refused {
 }
 
 /** What the ETAs of a journey rest on: its plan until it has left, then where it is. */
-export function etaTypeOf({ phase }: PhaseState): 'anticipated' | 'estimated' {
+export function etaTypeOf({ phase }: Pick<PhaseState, 'phase'>): 'anticipated' | 'estimated' {
   return phase === 'pre_departure' ? 'anticipated' : 'estimated';
 }
 

@@ -1,0 +1,105 @@
+import { Type, type Static } from 'typebox';
+import type { Milestone } from '../forecast/eta-update.ts';
+import { etaTypeOf } from '../journey/phases.ts';
+import type { StoredRoute } from '../runtime/route-store.ts';
+import type { SeenJourney } from './journeys.ts';
+import { waypointsOf, type RouteWaypoint } from './route-views.ts';
+import type { ViewedRace } from './view.ts';
+
+// What the API shows of a vehicle under way. Instants are epoch ms, lengths metres.
+
+const maybe = (of: 'string' | 'number' | 'integer', description: string) => Type.Unsafe<number | null>({ type: [of, 'null'], description });
+
+const fields = {
+  race_id: Type.String(),
+  source: Type.String(),
+  title: Type.String(),
+  route_id: Type.String(),
+  phase: Type.Enum(['pre_departure', 'in_flight', 'post_arrival']),
+  eta_type: Type.Enum(['anticipated', 'estimated'], { description: 'What its ETAs rest on: the plan until it has left, then where it is' }),
+  at: Type.Integer({ description: 'Of the newest position' }),
+  lat: Type.Number(), lon: Type.Number(),
+  speed_mps: maybe('number', 'Mean of 120 s'),
+  along_m: Type.Number({ description: 'From the start, along the route' }),
+  remaining_m: maybe('number', 'To the end, along the route; null = the route is not known as it was followed'),
+  off_m: Type.Number({ description: 'Beside the route' }),
+  off_route: Type.Boolean({ description: 'Farther beside it than noise explains' }),
+  leg: Type.Unsafe<{ index: number; from: string; to: string; fraction: number } | null>({
+    description: 'From the waypoint behind it to the next one, number `index`; null before the start, at the end, and without the route',
+    anyOf: [{ type: 'null' }, { type: 'object', properties: { index: { type: 'integer' }, from: { type: 'string' }, to: { type: 'string' }, fraction: { type: 'number', minimum: 0, maximum: 1 } }, required: ['index', 'from', 'to', 'fraction'] }],
+  }),
+  delay_sec: maybe('number', 'Behind its plan at the newest planned waypoint'),
+  departed_at: maybe('integer', 'null = it has not left'),
+  arrived_at: maybe('integer', 'null = it is not there'),
+  eta_at: maybe('integer', 'When it will be at the end'),
+  p10_at: maybe('integer', 'One in ten is there before'),
+  p90_at: maybe('integer', 'Nine in ten are there by then'),
+};
+
+export const JourneyBody = Type.Object(fields);
+export type JourneyView = Static<typeof JourneyBody>;
+
+export const JourneyDetailsBody = Type.Object({
+  ...fields,
+  waypoints: Type.Array(Type.Object({
+    index: Type.Integer(), name: Type.String(), lat: Type.Number(), lon: Type.Number(), along_m: Type.Number(),
+    distance_m: maybe('number', 'Still to go; null = it is passed'), planned_at: maybe('integer', 'By the plan'), passed_at: maybe('integer', 'null = it is ahead, or nobody saw it'),
+    eta_at: maybe('integer', 'null = it is passed, or has no ETA'), p10_at: maybe('integer', 'One in ten is there before'), p90_at: maybe('integer', 'Nine in ten are there by then'),
+  }), { description: 'Empty where the route is not known as it was followed' }),
+});
+export type JourneyDetails = Static<typeof JourneyDetailsBody>;
+
+/** `stored` = the route now: one of another version is none. O(1) but for a new route. */
+export function journeyViewOf(seen: SeenJourney, race: ViewedRace, stored: StoredRoute | undefined): JourneyView {
+  const waypoints = followedWaypoints(seen, stored);
+  const { race_id, source, route_id, phase, at, lat, lon, speed_mps, along_m, off_m, off_route, delay_sec, departed_at, arrived_at } = seen;
+  const { eta } = race;
+  const startedAt = race.facts.started_at;
+  const instant = (totalSec: number | null | undefined): number | null => (totalSec == null || startedAt === null ? null : Math.round(startedAt + 1000 * totalSec));
+  return {
+    race_id, source, title: race.facts.title, route_id, phase, eta_type: etaTypeOf(seen), at, lat, lon, speed_mps, along_m,
+    remaining_m: waypoints.length === 0 ? null : Math.max(0, waypoints.at(-1)!.along_m - along_m), off_m, off_route, leg: legOf(seen, waypoints), delay_sec, departed_at, arrived_at,
+    eta_at: eta?.finish_at ?? null, p10_at: instant(eta?.p10_sec), p90_at: instant(eta?.p90_sec),
+  };
+}
+
+/** O(waypoints). */
+export function journeyDetailsOf(seen: SeenJourney, race: ViewedRace, stored: StoredRoute | undefined): JourneyDetails {
+  const passedAt = new Map(seen.passages.map(({ index, at }) => [index, at]));
+  const milestones = milestonesByOccurrence(race.eta?.milestones ?? []);
+  const occurrences = new Map<string, number>();
+  const waypoints = followedWaypoints(seen, stored).map(({ index, name, lat, lon, along_m, planned_at }) => {
+    const occurrence = (occurrences.get(name) ?? 0) + 1;
+    occurrences.set(name, occurrence);
+    const isAhead = index >= seen.next;
+    const milestone = isAhead ? milestones.get(`${name}#${occurrence}`) : undefined;
+    return {
+      index, name, lat, lon, along_m, distance_m: isAhead ? Math.max(0, along_m - seen.along_m) : null, planned_at, passed_at: passedAt.get(index) ?? null,
+      eta_at: milestone?.eta_at ?? null, p10_at: milestone?.p10_at ?? null, p90_at: milestone?.p90_at ?? null,
+    };
+  });
+  return { ...journeyViewOf(seen, race, stored), waypoints };
+}
+
+function followedWaypoints({ route_version }: SeenJourney, stored: StoredRoute | undefined): readonly RouteWaypoint[] {
+  return stored === undefined || stored.version !== route_version ? [] : waypointsOf(stored);
+}
+
+function legOf({ next, along_m }: SeenJourney, waypoints: readonly RouteWaypoint[]): JourneyView['leg'] {
+  const [from, to] = [waypoints[next - 1], waypoints[next]];
+  if (from === undefined || to === undefined) return null;
+  const lengthM = to.along_m - from.along_m;
+  return { index: next, from: from.name, to: to.name, fraction: lengthM > 0 ? Math.min(1, Math.max(0, (along_m - from.along_m) / lengthM)) : 1 };
+}
+
+/** A loop calls twice at a waypoint: milestones of one name come in its order. */
+function milestonesByOccurrence(milestones: readonly Milestone[]): Map<string, Milestone> {
+  const found = new Map<string, Milestone>();
+  const counts = new Map<string, number>();
+  for (const milestone of milestones) {
+    const occurrence = (counts.get(milestone.name) ?? 0) + 1;
+    counts.set(milestone.name, occurrence);
+    found.set(`${milestone.name}#${occurrence}`, milestone);
+  }
+  return found;
+}

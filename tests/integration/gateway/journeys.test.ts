@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Gateway } from '../../../src/gateway/server.ts';
+import { noHooks } from '../../../src/runtime/hooks.ts';
+import { runJourneys, type Journeys } from '../../../src/runtime/journeys.ts';
+import { runLearner, type Learner } from '../../../src/runtime/learner.ts';
+import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
+import { readRoutes, type RouteStore } from '../../../src/runtime/route-store.ts';
+import { drive, lineOfStops, readyRoute, truePassageMs } from '../../support/journeys.ts';
+import { silentLogger as logger } from '../../support/silent-logger.ts';
+import { openEngines, openGateway, send, until, type Engines } from './harness.ts';
+
+const startAtMs = Math.floor(Date.now() / 1_000) * 1_000 - 250_000;
+const record = lineOfStops('line/1', 4, startAtMs);
+const route = readyRoute(record);
+const clock = { nowMs: () => Date.now() };
+let engines: Engines;
+let gateway: Gateway;
+let learner: Learner;
+let pipeline: Pipeline;
+let routes: RouteStore;
+let journeys: Journeys;
+
+beforeAll(async () => {
+  engines = await openEngines();
+  learner = await runLearner({ ...engines, clock, logger });
+  pipeline = await runPipeline({ ...engines, learner, clock, logger, hooks: noHooks, finishedTtlMs: 3_600_000, writerId: 'w' });
+  routes = readRoutes({ ...engines, logger });
+  journeys = await runJourneys({ ...engines, routes, clock, logger, writerId: 'j' });
+  gateway = await openGateway(engines);
+  await send(gateway, 'POST', '/v1/routes', record);
+  await send(gateway, 'POST', '/v1/updates', JSON.stringify({ race_id: 'bus', source: 'city', title: 'line', at: startAtMs - 60_000, state: 'queued', route_id: 'line/1' }), { 'content-type': 'application/x-ndjson' });
+  await until(async () => (await send(gateway, 'GET', '/v1/races/bus')).status === 200);
+  // 250 s at 20 m/s: two and a half of the legs of 2 km.
+  const lines = drive('bus', route, startAtMs).slice(0, 251).map((point) => JSON.stringify(point)).join('\n');
+  await until(async () => {
+    await send(gateway, 'POST', '/v1/telemetry', lines, { 'content-type': 'application/x-ndjson' });
+    const { body } = await send(gateway, 'GET', '/v1/journeys/bus');
+    return body.leg?.index === 3 && body.waypoints.at(-1).eta_at !== null;
+  });
+});
+afterAll(async () => {
+  await gateway.close();
+  await journeys.close();
+  await pipeline.close();
+  await learner.close();
+  await routes.close();
+  await engines.log.close();
+});
+
+describe('GET /v1/journeys', () => {
+  test('shows where a vehicle is and when it will be at the end', async () => {
+    const { status, body } = await send(gateway, 'GET', '/v1/journeys');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      total: 1,
+      journeys: [{ race_id: 'bus', source: 'city', title: 'line', route_id: 'line/1', phase: 'in_flight', eta_type: 'estimated', off_route: false, arrived_at: null, leg: { index: 3, from: 'stop 2', to: 'stop 3' } }],
+    });
+    const [bus] = body.journeys;
+    expect(bus.at).toBe(startAtMs + 250_000);
+    expect(bus.along_m).toBeCloseTo(5_000, -2);
+    expect(bus.remaining_m).toBeCloseTo(route.totalM - bus.along_m, 3);
+    expect(bus.leg.fraction).toBeCloseTo(0.5, 1);
+    expect(bus.speed_mps).toBeCloseTo(20, 3);
+    // Planned three minutes a leg, driven in 100 s.
+    expect(bus.delay_sec).toBeCloseTo(-160, -1);
+    expect(Math.abs(bus.departed_at - startAtMs)).toBeLessThan(10_000);
+    expect(bus.eta_at).toBeGreaterThan(bus.at);
+    expect(bus.p10_at).toBeLessThanOrEqual(bus.p90_at);
+  });
+
+  test('shows its waypoints: those behind with when they were passed, those ahead with when and how far', async () => {
+    const { waypoints } = (await send(gateway, 'GET', '/v1/journeys/bus')).body;
+    expect(waypoints.map(({ name, distance_m: metres }: { name: string; distance_m: number | null }) => [name, metres === null])).toEqual([['stop 0', true], ['stop 1', true], ['stop 2', true], ['stop 3', false]]);
+    for (const index of [1, 2]) expect(Math.abs(waypoints[index].passed_at - truePassageMs(route, index, startAtMs))).toBeLessThanOrEqual(5_000);
+    expect(waypoints[2]).toMatchObject({ eta_at: null, planned_at: startAtMs + 360_000 });
+    expect(waypoints[3]).toMatchObject({ passed_at: null, planned_at: startAtMs + 540_000 });
+    expect(waypoints[3].distance_m).toBeCloseTo(1_000, -2);
+  });
+
+  test.each([['source=ci*', 1], ['source=x*', 0], ['route=line%2F1', 1], ['route=other', 0], ['phase=in_flight', 1], ['phase=post_arrival', 0]])('with %s finds %i', async (query, total) => {
+    expect((await send(gateway, 'GET', `/v1/journeys?${query}`)).body.total).toBe(total);
+  });
+
+  test('shows no leg of a route that has changed since, and answers 404 for who is not followed', async () => {
+    await send(gateway, 'PUT', '/v1/routes/line%2F1/pois/p', { lat: 50.01, lon: 8 });
+    expect((await send(gateway, 'GET', '/v1/journeys/bus')).body).toMatchObject({ leg: null, remaining_m: null, waypoints: [], route_id: 'line/1' });
+    expect(await send(gateway, 'GET', '/v1/journeys/none')).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect((await send(gateway, 'GET', '/v1/journeys?phase=flying')).status).toBe(400);
+  });
+});
