@@ -95,10 +95,10 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
 
     const clusterModels = readClusterModels({ log, codec, logger });
     onClose('the cluster models', () => clusterModels.close());
-    const routes = readRoutes({ log, codec, logger });
-    onClose('the routes', () => routes.close());
+    const routes = config.roles.includes('gateway') || config.roles.includes('journeys') ? readRoutes({ log, codec, logger }) : null;
+    if (routes !== null) onClose('the routes', () => routes.close());
     let rebuilder: Rebuilder | null = null;
-    if (config.roles.includes('gateway')) {
+    if (routes !== null && config.roles.includes('gateway')) {
       const gateway = await startGateway({
         host: config.host, port: config.port, grpcPort: config.grpcPort, log, codec, history, clock: systemClock, logger, clusterModels, routes,
         runningRebuilds: () => rebuilder?.running() ?? [],
@@ -131,7 +131,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
       onClose('the pipeline', () => pipeline.close());
       readiness.running('pipeline');
     }
-    if (config.roles.includes('journeys')) {
+    if (routes !== null && config.roles.includes('journeys')) {
       const journeys = await runJourneys({ log, codec, routes, clock: systemClock, logger, writerId: randomUUID() });
       onClose('the journeys', () => journeys.close());
       readiness.running('journeys');

@@ -75,7 +75,7 @@ export function forecastRace(model: SourceModel | undefined, race: RaceState, as
 }
 
 function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
-  if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exact(race, (race.completed_at - race.started_at) / 1000);
+  if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exactForecast(race, (race.completed_at - race.started_at) / 1000);
   return madeFrom(baseOf(model, race, asOfMs), model, race, asOfMs);
 }
 
@@ -217,7 +217,8 @@ function bell(centreSec: number, spread: number): Distribution {
   return distributionOf(BELL.map((z) => centreSec * Math.exp(z * spread)), BELL_WEIGHTS);
 }
 
-function exact(race: RaceState, sec: number): Forecast {
+/** Of a race that has ended and took so long. */
+export function exactForecast(race: RaceState, sec: number): Forecast {
   return {
     etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),

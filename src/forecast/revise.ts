@@ -5,7 +5,7 @@ import { isFinished, SHOWN_REVISIONS, type Basis, type Checkpoint, type Display,
 import { withCheckpoint } from './checkpoints.ts';
 import { isWorthTelling, moveToleranceSec, nextDisplay } from './display.ts';
 import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
-import type { Forecast } from './forecast.ts';
+import { exactForecast, type Forecast } from './forecast.ts';
 import { milestonesOf } from './milestones.ts';
 
 /**
@@ -79,14 +79,7 @@ function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): 
   if (isSaid && !cause.significant && cause.reason !== 'correction') return null;
   const milestones = milestonesOf(undefined, race, null, completed_at ?? options.nowMs);
   const display: Display = { finish_at: completed_at, state: 'finished' };
-  return publish(race, durationSec === null ? null : certain(durationSec, race), display, milestones, cause.reason, cause, options);
-}
-
-function certain(sec: number, race: RaceState): Forecast {
-  return {
-    etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null, overdue: false, lossOfPublished: 0, shown: { sec, gain: 0 }, beside: () => [], milestones: () => [],
-    deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-  };
+  return publish(race, durationSec === null ? null : exactForecast(race, durationSec), display, milestones, cause.reason, cause, options);
 }
 
 function reviseAbandoned(race: RaceState, cause: Cause, options: ReviseOptions): Revision | null {

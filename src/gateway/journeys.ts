@@ -26,7 +26,6 @@ export type SeenJourneys = {
 /** Memory: about 200 bytes a vehicle, and as much for each ten waypoints that it has passed. */
 export function followJourneys({ log, codec, logger, partitions }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger; readonly partitions: number }): SeenJourneys {
   const journeys = new Map<string, SeenJourney>();
-  let isCaughtUp = false;
   const follower = followTopic({
     log, topic: 'journey-states', partitions: Array.from({ length: partitions }, (_, partition) => partition), logger,
     async onRecords(records) {
@@ -52,10 +51,7 @@ export function followJourneys({ log, codec, logger, partitions }: { readonly lo
       }
     },
   });
-  void follower.caughtUp.then(() => {
-    isCaughtUp = true;
-  });
-  return { isCaughtUp: () => isCaughtUp, get: (raceId) => journeys.get(raceId), all: () => journeys.values(), close: () => follower.close() };
+  return { isCaughtUp: () => follower.isCaughtUp(), get: (raceId) => journeys.get(raceId), all: () => journeys.values(), close: () => follower.close() };
 }
 
 function seenOf(state: JourneyState): SeenJourney {

@@ -1,5 +1,6 @@
 import { isRefused, routeOf, type RouteRecord } from '../journey/route.ts';
 import { refusalOfId } from '../race/identity.ts';
+import { oneAtATime } from '../runtime/one-at-a-time.ts';
 import type { RouteStore, StoredRoute } from '../runtime/route-store.ts';
 import { pause, systemTimers } from '../runtime/timers.ts';
 import { createAppender } from './appender.ts';
@@ -21,13 +22,7 @@ export type RouteEditor = {
 /** Writes to the topic routes and waits until the store has it: who asks next sees what was changed. */
 export function createRouteEditor({ log, codec, routes }: Pick<GatewayContext, 'log' | 'codec'> & { readonly routes: RouteStore }): RouteEditor {
   const appender = createAppender(log, 'routes', 1);
-  let last: Promise<unknown> = Promise.resolve();
-
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = last.then(work);
-    last = result.catch(() => undefined);
-    return result;
-  }
+  const inTurn = oneAtATime();
 
   async function append(routeId: string, value: Buffer | null): Promise<void> {
     const offset = await appender.append(0, [{ key: Buffer.from(routeId), value }]);
@@ -49,7 +44,7 @@ export function createRouteEditor({ log, codec, routes }: Pick<GatewayContext, '
 
   return {
     put: (record) => inTurn(() => store(record)),
-    change: (routeId, edit) => inTurn(() => store(edit(knownRoute(routes, routeId).record()))),
+    change: (routeId, edit) => inTurn(() => store(edit(knownRoute(routes, routeId).read().record))),
     remove: (routeId) => inTurn(async () => {
       knownRoute(routes, routeId);
       await append(routeId, null);

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { isRefused, routeOf, type Route, type RouteRecord } from '../journey/route.ts';
+import type { Route, RouteRecord } from '../journey/route.ts';
 import type { StoredRoute } from '../runtime/route-store.ts';
 
 // What the API shows of a route. Instants are epoch ms, lengths metres.
@@ -43,8 +43,8 @@ const summaries = new WeakMap<StoredRoute, RouteSummary>();
 export function summaryOf(stored: StoredRoute): RouteSummary {
   let summary = summaries.get(stored);
   if (summary === undefined) {
-    const record = stored.record();
-    summary = summarise(stored, record, readyRoute(record));
+    const { record, route } = stored.read();
+    summary = summarise(stored, record, route);
     summaries.set(stored, summary);
   }
   return summary;
@@ -56,7 +56,7 @@ const waypointsOfRoutes = new WeakMap<StoredRoute, RouteWaypoint[]>();
 export function waypointsOf(stored: StoredRoute): readonly RouteWaypoint[] {
   let waypoints = waypointsOfRoutes.get(stored);
   if (waypoints === undefined) {
-    waypoints = waypointViews(readyRoute(stored.record()));
+    waypoints = waypointViews(stored.read().route);
     waypointsOfRoutes.set(stored, waypoints);
   }
   return waypoints;
@@ -64,8 +64,7 @@ export function waypointsOf(stored: StoredRoute): readonly RouteWaypoint[] {
 
 /** O(points). */
 export function routeViewOf(stored: StoredRoute): RouteView {
-  const record = stored.record();
-  const route = readyRoute(record);
+  const { record, route } = stored.read();
   return {
     ...summarise(stored, record, route),
     line: record.points.map(({ lon, lat }) => [lon, lat]),
@@ -83,11 +82,4 @@ function summarise({ version }: StoredRoute, { route_id: routeId, name, active, 
     route_id: routeId, name, version, active, points: points.length, waypoint_count: waypoints.length, poi_count: pois.length, length_m: totalM,
     planned_departure_at: waypoints[0]?.plannedAtMs ?? null, planned_arrival_at: waypoints.at(-1)?.plannedAtMs ?? null,
   };
-}
-
-/** The store holds none that is refused. */
-function readyRoute(record: RouteRecord): Route {
-  const route = routeOf(record);
-  if (isRefused(route)) throw new Error(route.message);
-  return route;
 }

@@ -16,6 +16,8 @@ export type FollowOptions = {
 export type Follower = {
   /** Resolves when what the topic held at the start has been handed over; never rejects, it tries for ever. */
   readonly caughtUp: Promise<void>;
+  /** Whether it has. */
+  isCaughtUp(): boolean;
   /** The next offset, by partition; 0 for those that are not read. */
   readonly positions: readonly number[];
   close(): Promise<void>;
@@ -25,11 +27,11 @@ const RETRY_MS = 1_000;
 
 /** Reads some partitions of a topic, or all, and goes on; a reader that breaks is opened again where it stood. */
 export function followTopic(options: FollowOptions): Follower {
-  const { log, topic, logger } = options;
-  const { partitions } = options;
+  const { log, topic, partitions, logger } = options;
   const positions = Array.from({ length: 1 + Math.max(...partitions) }, () => 0);
   const closing = new AbortController();
   const caughtUp = Promise.withResolvers<void>();
+  let isCaughtUp = false;
   let reader: PartitionReader | null = null;
 
   const onRecords = async (records: readonly LogRecord[]): Promise<void> => {
@@ -54,6 +56,7 @@ export function followTopic(options: FollowOptions): Follower {
         await reader.caughtUp;
         // Compaction and retention may have emptied a partition up to its end.
         for (const partition of partitions) positions[partition] = Math.max(positions[partition]!, ends[partition] ?? 0);
+        isCaughtUp = true;
         caughtUp.resolve();
         await done;
         if (closing.signal.aborted) return;
@@ -69,6 +72,7 @@ export function followTopic(options: FollowOptions): Follower {
 
   return {
     caughtUp: caughtUp.promise,
+    isCaughtUp: () => isCaughtUp,
     positions,
     async close() {
       closing.abort();

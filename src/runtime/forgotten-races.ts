@@ -8,7 +8,9 @@ import type { PartitionId } from '../ports/record-log.ts';
 // deletes them.
 
 /** Tables whose rows come by topics of their own. */
-type LateTable = 'eta_revisions' | 'telemetry';
+const lateTables = ['eta_revisions', 'telemetry'] as const;
+type LateTable = (typeof lateTables)[number];
+type LateRow = Pick<EtaRevisionRow | TelemetryRow, 'race_id' | 'ingested_at'>;
 
 const OF_FORGOTTEN = `topic = {topic:String} AND partition = {partition:UInt32}
   AND arrayExists((id, until) -> id = race_id AND offset < until, {ids:Array(String)}, {offsets:Array(UInt64)})`;
@@ -36,12 +38,16 @@ export async function deleteForgotten(store: HistoryStore, { topic, partition }:
        SELECT topic, partition, origin_partition, origin_epoch, origin_offset, origin_index, offset, ingested_at FROM races WHERE ${OF_FORGOTTEN}`, parameters,
     );
     for (const table of ['races', 'stages', 'forecast_errors']) await store.query(`DELETE FROM ${table} WHERE ${OF_FORGOTTEN}`, parameters);
-    for (const table of ['eta_revisions', 'telemetry'] as const) await deleteOf(store, table, some);
+    for (const table of lateTables) await deleteOf(store, table, some);
   }
 }
 
 /** Removes, of the rows just inserted, those of races that were forgotten meanwhile. */
-export async function deleteLate(store: HistoryStore, table: LateTable, rows: readonly (EtaRevisionRow | TelemetryRow)[]): Promise<void> {
+export async function deleteLate(store: HistoryStore, inserted: { readonly [table in LateTable]: readonly LateRow[] }): Promise<void> {
+  for (const table of lateTables) await deleteLateOf(store, table, inserted[table]);
+}
+
+async function deleteLateOf(store: HistoryStore, table: LateTable, rows: readonly LateRow[]): Promise<void> {
   if (rows.length === 0) return;
   const since = rows.reduce((earliest, { ingested_at: at }) => at < earliest ? at : earliest, rows[0]?.ingested_at ?? '');
   const recent = await store.query<{ race_id: string; at_ms: number }>(

@@ -262,7 +262,7 @@ export class HistorianPartition {
         await store.insert(table, tableRows, token);
       }
       await deleteForgotten(store, this.id, rows.forgotten);
-      for (const table of ['eta_revisions', 'telemetry'] as const) await deleteLate(store, table, rows.tables[table]);
+      await deleteLate(store, rows.tables);
     }
     if (signal.aborted) return;
     await commit(this.id, next, '');

@@ -8,6 +8,7 @@ import type { RaceUpdate } from '../race/update.ts';
 import { appendInChunks } from './append-in-chunks.ts';
 import { deadLetterRecord } from './dead-letters.ts';
 import type { PartitionJourneys } from './journey-store.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import type { Timers } from './timers.ts';
 import { beginTurn } from './turns.ts';
 
@@ -46,7 +47,7 @@ export class JourneyTask {
   #changelog: { readonly records: NewRecord[]; readonly nextOffset: number } | null = null;
   #loggedAtMs: number;
   #loggedOffset: number;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #exclusively = oneAtATime();
 
   constructor(options: JourneyTaskOptions) {
     this.#options = options;
@@ -166,12 +167,6 @@ export class JourneyTask {
     if (endOffset > position.applied_offset) return;
     logger.error({ partition, endOffset, appliedOffset: position.applied_offset }, 'telemetry ends below the offset already applied: the topic was recreated. Starting a new epoch');
     Object.assign(position, { epoch: position.epoch + 1, applied_offset: -1 });
-  }
-
-  #exclusively(work: () => Promise<void>): Promise<void> {
-    const done = this.#tail.then(work);
-    this.#tail = done.catch(() => undefined);
-    return done;
   }
 }
 

@@ -1,5 +1,4 @@
 import { AppError, messageOf } from '../errors.ts';
-import { isRefused, routeOf } from '../journey/route.ts';
 import type { KnownRoute } from '../operators/follow-route.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
@@ -9,7 +8,7 @@ import { partitionOfKey } from '../race/partition.ts';
 import { readJourneyRaces, type JourneyRaces } from './journey-races.ts';
 import { restoreJourneys } from './journey-store.ts';
 import { JourneyTask } from './journey-task.ts';
-import type { RouteStore } from './route-store.ts';
+import type { RouteStore, StoredRoute } from './route-store.ts';
 import { every, systemTimers, type Timers } from './timers.ts';
 
 const GROUP = 'journeys';
@@ -33,16 +32,14 @@ export type Journeys = {
   close(): Promise<void>;
 };
 
-type Held = { readonly task: JourneyTask; readonly races: JourneyRaces };
-
 /**
  * The role `journeys`: a task for each partition of telemetry that the group gives us. A partition is restored from journey-states, and its
  * races read from race-states, before its first position.
  */
 export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
   const { log, codec, routes, clock, logger, writerId, timers = systemTimers } = options;
-  const held = new Map<number, Held>();
   const tasks = new Map<number, JourneyTask>();
+  const racesOf = new Map<number, JourneyRaces>();
   /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
   const assignments = new Map<number, symbol>();
   const partitionCount = await log.partitionCount('telemetry');
@@ -63,17 +60,17 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
       partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), routeOf: findRoute,
       commit: async (nextOffset) => (await subscribed.promise).commit({ topic: 'telemetry', partition }, nextOffset),
     });
-    held.set(partition, { task, races });
     tasks.set(partition, task);
+    racesOf.set(partition, races);
   }
 
   async function drop(partition: number): Promise<void> {
-    const known = held.get(partition);
-    known?.task.stop();
-    held.delete(partition);
+    const races = racesOf.get(partition);
+    tasks.get(partition)?.stop();
     tasks.delete(partition);
+    racesOf.delete(partition);
     assignments.delete(partition);
-    await known?.races.close();
+    await races?.close();
   }
 
   const subscription = await log.subscribe({
@@ -103,7 +100,7 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
     stopTicking();
     await Promise.allSettled([...tasks.values()].map((task) => task.drain()));
     await subscription.close({ drainMs: DRAIN_MS });
-    await Promise.all([...held.keys()].map(drop));
+    await Promise.all([...tasks.keys()].map(drop));
   };
   let closing: Promise<void> | null = null;
   return { tasks, close: () => (closing ??= shutDown()) };
@@ -111,21 +108,16 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
 
 /** Routes made ready, each once a version; those that are not active are none. */
 function readyRoutes(routes: RouteStore): (routeId: string) => KnownRoute | undefined {
-  const ready = new Map<string, { readonly version: number; readonly known: KnownRoute | undefined }>();
+  const ready = new WeakMap<StoredRoute, KnownRoute | null>();
   return (routeId) => {
     const stored = routes.find(routeId);
-    if (stored === undefined) {
-      ready.delete(routeId);
-      return undefined;
+    if (stored === undefined) return undefined;
+    let known = ready.get(stored);
+    if (known === undefined) {
+      const { record, route } = stored.read();
+      known = record.active ? { version: stored.version, route } : null;
+      ready.set(stored, known);
     }
-    const { version } = stored;
-    let made = ready.get(routeId);
-    if (made?.version !== version) {
-      const record = stored.record();
-      const route = routeOf(record);
-      made = { version, known: !record.active || isRefused(route) ? undefined : { version, route } };
-      ready.set(routeId, made);
-    }
-    return made.known;
+    return known ?? undefined;
   };
 }

@@ -13,6 +13,7 @@ import { changelogHeaders } from './changelog-headers.ts';
 import { deadLetterRecord } from './dead-letters.ts';
 import { giveUpRecord } from './give-up-record.ts';
 import type { PipelineHooks } from './hooks.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { PartitionGraph, type GraphOptions, type GraphOutputs } from './partition-graph.ts';
 import type { PartitionStore } from './race-store.ts';
 import type { Timers } from './timers.ts';
@@ -65,7 +66,7 @@ export class PartitionTask {
   #unsent: Slice | null = null;
   #endOffset: number;
   #lastCommit: Promise<void> = Promise.resolve();
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #exclusively = oneAtATime();
   readonly #lost = new AbortController();
 
   constructor(options: TaskOptions) {
@@ -254,12 +255,6 @@ export class PartitionTask {
     }));
     records.push({ key: Buffer.from(positionKey(partition)), value: codec.encode('race-states', position, 'PartitionState'), headers });
     return records;
-  }
-
-  #exclusively(work: () => Promise<void>): Promise<void> {
-    const done = this.#tail.then(work);
-    this.#tail = done.catch(() => undefined);
-    return done;
   }
 }
 

@@ -51,7 +51,7 @@ export function RebuildsPage() {
     <main id="main">
       <h1>Rebuilds</h1>
       <p class="sub">Races are grouped into clusters of like ones, so that a race under a new title is forecast from its kind. A rebuild makes the clusters anew; it is tried beside what forecasts now before it serves a race.</p>
-      <Ask onAsk={(source) => void act({ path: '/v1/rebuilds', body: { source }, said: `A rebuild of ${source} was asked for.` })} />
+      <Ask onAsk={(source) => void act(rebuildOf(source))} />
       <p role="status">{said}</p>
       {(running.data ?? []).map((one) => <Progress key={one.id} rebuild={one} />)}
       <section>
@@ -118,7 +118,7 @@ function Versions({ of: { source, active, previous, on_probation: isOnProbation,
       <td><code>{active ?? 'without clusters'}</code>{isOnProbation && <span class="sub"> held against {previous ?? 'none'}</span>}</td>
       <td>{candidate === null ? '–' : <><code>{candidate.version}</code> <span class="sub">{candidate.stage === 'shadow' ? 'shadow: forecasts, serves none' : `canary: serves ${percent(candidate.share)}`}, since {clockTime(Date.parse(candidate.since), nowMs, timeZone)}</span></>}</td>
       <td class="actions">
-        <button type="button" onClick={() => act({ path: '/v1/rebuilds', body: { source }, said: `A rebuild of ${source} was asked for.` })}>Rebuild</button>
+        <button type="button" onClick={() => act(rebuildOf(source))}>Rebuild</button>
         {candidate !== null && <button type="button" onClick={() => act({ path: '/v1/rollout/promote', body: { source }, said: `${candidate.version} goes one stage on.`, question: `Take ${candidate.version} of ${source} one stage on, whatever its evidence?` })}>Promote</button>}
         {(candidate !== null || active !== null) && <button type="button" onClick={() => act({ path: '/v1/rollout/rollback', body: { source }, said: `${source} goes back.`, question: rollback })}>Roll back</button>}
       </td>
@@ -147,6 +147,10 @@ function Run({ rebuild, nowMs, timeZone }: { readonly rebuild: Rebuild; readonly
       <td>{finishedMs === null ? '–' : `${((finishedMs - startedMs) / 1_000).toFixed(1)} s`}</td>
     </tr>
   );
+}
+
+function rebuildOf(source: string): Action {
+  return { path: '/v1/rebuilds', body: { source }, said: `A rebuild of ${source} was asked for.` };
 }
 
 /** ClickHouse's text of an instant, in UTC. */

@@ -86,7 +86,7 @@ export function travelRoutes(app: App, context: GatewayContext): void {
 
   app.get('/v1/routes/:id/pois', {
     schema: { tags, summary: 'Points of interest of a route', params: RouteParam, response: { 200: Type.Object({ pois: Type.Array(PoiBody) }), ...failures } },
-  }, async (request) => ({ pois: knownRoute(routes, request.params.id).record().pois }));
+  }, async (request) => ({ pois: knownRoute(routes, request.params.id).read().record.pois }));
 
   app.post('/v1/routes/:id/pois', {
     schema: { tags, summary: 'Add a point of interest', params: RouteParam, body: PoiPost, response: { 201: PoiBody, ...failures } },

@@ -1,10 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCodec } from '../../../src/adapters/avro/codec.ts';
 import { embeddedRegistry } from '../../../src/adapters/avro/embedded-registry.ts';
-import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
 import { openRebuildPool } from '../../../src/adapters/piscina/rebuild-pool.ts';
@@ -21,7 +17,7 @@ import { runRebuilder, type Rebuilder } from '../../../src/runtime/rebuilder.ts'
 import { sendRebuildRequest } from '../../../src/runtime/rebuild-requests.ts';
 import { loadRollout } from '../../../src/runtime/rebuild-store.ts';
 import { topics } from '../../../topology/topics.ts';
-import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
+import { openEmbeddedHistory, type EmbeddedHistory } from '../../support/clickhouse/embedded-history.ts';
 import { raceFleet } from '../../support/race-fleet.ts';
 import { seededRandom } from '../../support/random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
@@ -38,8 +34,7 @@ const fleet = raceFleet({ seed: 1, races: 1_100, metadata: 'weak' });
 
 let nowMs: number;
 const clock = { nowMs: () => nowMs };
-let dir: string;
-let server: ClickHouseProcess;
+let history: EmbeddedHistory;
 let store: HistoryStore;
 let log: RecordLog;
 let clusterModels: ClusterModels;
@@ -56,10 +51,8 @@ describe('a fleet that runs', () => {
     nowMs = Date.now() - 20 * 24 * HOUR_MS;
     fed = 0;
     random = seededRandom(1);
-    dir = await mkdtemp(join(tmpdir(), 'raceline-live-fleet-'));
-    server = await startClickHouse({ dir });
-    store = await openHistoryStore({ config: { url: server.url, database: 'raceline', username: 'default', password: '' }, dataDir: dir, historyTtlDays: 36_500, logger: silentLogger });
-    await store.migrate();
+    history = await openEmbeddedHistory();
+    ({ store } = history);
     log = openLocalLog({ storage: memoryStorage(), clock, retryDelayMs: 5 });
     await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: topic.partitions === 'single' ? 1 : PARTITIONS })));
     await codec.register();
@@ -77,9 +70,7 @@ describe('a fleet that runs', () => {
     await learner.close();
     await clusterModels.close();
     await log.close();
-    await store.close();
-    await server.stop();
-    await rm(dir, { recursive: true, force: true });
+    await history.close();
   });
 
   it('takes new clusters from shadow to canary to active by what it stored itself; each decision is taken once by two rebuilders', async () => {
