@@ -7,6 +7,7 @@ import type { LogRecord, NewRecord, RecordBatch, RecordLog } from '../ports/reco
 import type { RaceUpdate } from '../race/update.ts';
 import { appendInChunks } from './append-in-chunks.ts';
 import { deadLetterRecord } from './dead-letters.ts';
+import { EarlyPositions } from './early-positions.ts';
 import type { PartitionJourneys } from './journey-store.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import type { Timers } from './timers.ts';
@@ -48,9 +49,11 @@ export class JourneyTask {
   #loggedAtMs: number;
   #loggedOffset: number;
   readonly #exclusively = oneAtATime();
+  readonly #early: EarlyPositions;
 
   constructor(options: JourneyTaskOptions) {
     this.#options = options;
+    this.#early = new EarlyPositions(options.timers, (raceId) => options.raceOf(raceId) !== undefined || options.partitionOf(Buffer.from(raceId)) !== options.partition);
     this.#loggedAtMs = options.timers.monotonicMs();
     this.#loggedOffset = options.store.position.applied_offset;
   }
@@ -67,6 +70,8 @@ export class JourneyTask {
       await codec.prepare('telemetry', batch.records.map(({ value }) => value));
       const turn = beginTurn(timers);
       for (const [index, record] of batch.records.entries()) {
+        const early = record.key === null ? null : this.#early.wait(record.key.toString('utf8'), this.#lost.signal);
+        if (early !== null) await early;
         if (this.#lost.signal.aborted || batch.signal.aborted) return;
         this.#accept(record);
         if ((index + 1) % SLICE_RECORDS === 0) await this.#send();

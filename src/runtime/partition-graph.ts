@@ -39,6 +39,8 @@ export type GraphOptions = {
 
 export type DeadLetter = { readonly record: LogRecord; readonly rejection: Rejection };
 
+const globalSources: ReadonlySet<ProcessorName | SourceName> = new Set(topology.flatMap((node) => (node.kind === 'source' && node.role === 'pipeline' && node.reads === 'all' ? [node.name] : [])));
+
 /** A revision, and when the log took the update that caused it (null: a wake-up did). */
 export type IssuedEta = { readonly eta: EtaUpdate; readonly appendedAtMs: number | null };
 
@@ -168,9 +170,10 @@ export class PartitionGraph {
     };
     for (const node of topology) {
       if (node.role !== 'pipeline' || node.kind === 'source') continue;
-      const parents = node.parents.map((parent) => outlets.get(parent)).filter((outlet) => outlet !== undefined);
-      // The learner's nodes belong to the instance, not to a partition.
-      if (parents.length < node.parents.length) continue;
+      // What every instance reads whole comes by its store; the learner's nodes belong to the instance, not to a partition.
+      const fed = node.parents.filter((parent) => !globalSources.has(parent));
+      const parents = fed.map((parent) => outlets.get(parent)).filter((outlet) => outlet !== undefined);
+      if (fed.length === 0 || parents.length < fed.length) continue;
       const input = new Observable<never>((subscriber) => {
         for (const parent of parents) parent.feed(subscriber);
       });
