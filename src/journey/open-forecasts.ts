@@ -3,18 +3,18 @@ import { waypointEtas, type WaypointEta } from './etas.ts';
 import type { JourneyModel, OpenForecast } from './model.ts';
 import type { Route } from './route.ts';
 
-const KEEP_EVERY_MS = 50_000;
-const MOST_OPEN = 256;
+const KEEP_EVERY_MS = 100_000;
+const MOST_OPEN = 128;
 
 /**
- * Forecasts of one journey to be held against the truth: at most 256 (about 50 KB). They are evidence only: losing them
+ * Forecasts of one journey to be held against the truth: at most 128 (about 25 KB). They are evidence only: losing them
  * loses nothing but what they teach.
  */
 export type OpenForecasts = { readonly forecasts: readonly OpenForecast[]; readonly keptAtMs: number; readonly turn: number };
 
 export const noForecasts: OpenForecasts = { forecasts: [], keptAtMs: -Infinity, turn: 0 };
 
-/** ETAs of the waypoints ahead, and the open forecasts with some of them, which are taken at most once in 50 s. O(waypoints). */
+/** ETAs of the waypoints ahead, and the open forecasts with some of them, which are taken at most once in 100 s. O(waypoints). */
 export function forecastWaypoints(
   model: JourneyModel, route: Route, position: JourneyPosition, atMs: number, open: OpenForecasts,
 ): { readonly etas: readonly WaypointEta[]; readonly open: OpenForecasts } {

@@ -48,6 +48,8 @@ export class JourneyTask {
   #changelog: { readonly records: NewRecord[]; readonly nextOffset: number } | null = null;
   #loggedAtMs: number;
   #loggedOffset: number;
+  /** What a former owner logged may not be committed. */
+  #committedOffset = -1;
   readonly #exclusively = oneAtATime();
   readonly #early: EarlyPositions;
 
@@ -152,17 +154,20 @@ export class JourneyTask {
     const { log, codec, clock, partition, store, timers, writerId, commit } = this.#options;
     const { signal } = this.#lost;
     await this.#send();
-    if (this.#changelog === null) {
-      if (store.position.applied_offset === this.#loggedOffset) return;
+    if (this.#changelog === null && store.position.applied_offset !== this.#loggedOffset) {
       this.#changelog = { records: store.takeChangelog(codec, writerId, clock.nowMs()), nextOffset: store.position.applied_offset + 1 };
     }
-    const { records, nextOffset } = this.#changelog;
-    await appendInChunks(log, 'journey-states', partition, records, signal);
-    this.#changelog = null;
+    if (this.#changelog !== null) {
+      const { records, nextOffset } = this.#changelog;
+      await appendInChunks(log, 'journey-states', partition, records, signal);
+      this.#changelog = null;
+      this.#loggedOffset = nextOffset - 1;
+    }
     this.#loggedAtMs = timers.monotonicMs();
-    this.#loggedOffset = nextOffset - 1;
+    if (this.#committedOffset === this.#loggedOffset) return;
     signal.throwIfAborted();
-    await commit(nextOffset);
+    await commit(this.#loggedOffset + 1);
+    this.#committedOffset = this.#loggedOffset;
   }
 
   /** The topic was made anew: what lies below its end counts as applied. */

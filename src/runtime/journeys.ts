@@ -50,7 +50,7 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
     await drop(partition);
     const assignment = Symbol(partition);
     assignments.set(partition, assignment);
-    const races = readJourneyRaces({ log, codec, logger, partition });
+    const races = readJourneyRaces({ log, codec, logger, partition, timers });
     const [store] = await Promise.all([restoreJourneys(log, codec, partition), races.caughtUp]);
     if (assignments.get(partition) !== assignment) return await races.close();
     const task = new JourneyTask({

@@ -6,7 +6,7 @@ import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, RecordLog } from '../ports/record-log.ts';
 import { followTopic } from './follow-topic.ts';
-import { systemTimers } from './timers.ts';
+import { systemTimers, type Timers } from './timers.ts';
 import { beginTurn } from './turns.ts';
 
 /** Routes kept ready at most: some 20 KB each. Those beyond are made anew when they are driven. */
@@ -38,7 +38,7 @@ export type RouteStore = {
 };
 
 /** Bytes stay as they came until somebody asks: a timetable has a route for each of its trips. */
-export function readRoutes({ log, codec, logger }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger }): RouteStore {
+export function readRoutes({ log, codec, logger, timers = systemTimers }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger; readonly timers?: Timers }): RouteStore {
   const routes = new Map<string, StoredRoute>();
   const ready = new Map<string, { readonly version: number; readonly route: KnownRoute | null }>();
   let awaited: { readonly offset: number; resolve(): void }[] = [];
@@ -88,10 +88,10 @@ export function readRoutes({ log, codec, logger }: { readonly log: RecordLog; re
   }
 
   const follower = followTopic({
-    log, topic: 'routes', partitions: [0], logger,
+    log, topic: 'routes', partitions: [0], logger, timers,
     async onRecords(records) {
       await codec.prepare('routes', records.map(({ value }) => value));
-      const turn = beginTurn(systemTimers);
+      const turn = beginTurn(timers);
       for (const record of records) {
         if (record.offset >= next) {
           take(record);

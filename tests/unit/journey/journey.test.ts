@@ -105,7 +105,7 @@ describe('takePosition()', () => {
       const place = placeAt(long, sec * 6);
       takePosition(fleet, 'r', long, { atMs: T0 + sec * 1000, ...place, accuracyM: null, speedMps: 6 });
       const { open, journey: { speeds, trail, following } } = fleet.journeys.get('r')!;
-      expect(open.forecasts.length).toBeLessThanOrEqual(256);
+      expect(open.forecasts.length).toBeLessThanOrEqual(128);
       expect(speeds.length).toBeLessThanOrEqual(130);
       expect(trail.length).toBeLessThanOrEqual(17);
       expect(following.hypotheses.length).toBeLessThanOrEqual(6);

@@ -13,7 +13,8 @@ const normalized = (value: unknown) => normalizeUpdate({ ...emptyUpdate('bus', '
 describe('a position on a route', () => {
   it('is taken as it is, what is absent as null, unknown fields dropped', () => {
     expect(normalized(position)).toMatchObject({ update: { position } });
-    const { own_mps, last_mps, usual_mps, trail_at, trail_m, passed, passed_at, delay_sec, ...least } = position;
+    const { route_version, along_m, off_m, next, moves, moved_at } = position;
+    const least = { route_version, along_m, off_m, next, moves, moved_at };
     expect(normalized({ ...least, colour: 'red' })).toMatchObject({
       update: { position: { ...least, own_mps: null, last_mps: null, usual_mps: null, trail_at: null, trail_m: null, passed: null, passed_at: null, delay_sec: null } },
     });
