@@ -2,6 +2,7 @@ import { assert } from '../errors.ts';
 import { createCalibration, restoreCalibration, storeCalibration, type Calibration } from './calibrate.ts';
 import { LINK_NUMBERS, type Link } from './chains.ts';
 import { noClusterings, type Clusterings } from './clusterings.ts';
+import { joinedText } from './joined-text.ts';
 import { createMixture, type Mixture } from './mixture.ts';
 import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
 import { CLAIM_NUMBERS, type Claims } from './producer-eta.ts';
@@ -106,7 +107,7 @@ export function createTitleModel(): TitleModel {
 
 /** Titles hold no control characters, so a key has one reading. */
 export function contextKey(title: string, part: string): string {
-  return `${title}\n${part}`;
+  return joinedText(title, part);
 }
 
 /** The entry of a key, made when there is none; it becomes the newest, and the oldest beyond the limit leaves. */
