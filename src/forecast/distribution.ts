@@ -88,7 +88,7 @@ export function blendLogs(logs: ArrayLike<number>, weights: ArrayLike<number>, c
   }
   const low = Math.max(first - PADDING_BINS, 0);
   const size = Math.min(last + 1 + PADDING_BINS, BINS - 1) - low + 1;
-  const cumulative = smoothed(low, size, kernel);
+  const cumulative = smoothed(low, size, first - low, last + 1 - low, kernel);
   mass.fill(0, first, last + 2);
   return { originSec: 0, low, cumulative, overdue: false };
 }
@@ -102,8 +102,11 @@ function positionOf(log: number): number {
   return Math.min(Math.max((log - LOWEST_LOG) * PER_STEP, 0), BINS - 2 - PADDING_BINS);
 }
 
-/** A Laplace kernel on a grid is one exponential filter forwards and one backwards: here for the four widths at once. */
-function smoothed(low: number, size: number, kernel: ArrayLike<number>): Float64Array {
+/**
+ * A Laplace kernel on a grid is one exponential filter forwards and one backwards: here for the four widths at once.
+ * All mass lies from value `from` to value `to`: before it no filter has anything to go on from.
+ */
+function smoothed(low: number, size: number, from: number, to: number, kernel: ArrayLike<number>): Float64Array {
   const out = room(size);
   const [da, db, dc, dd] = DECAYS as [number, number, number, number];
   const sa = (kernel[0]! * (1 - da)) / (1 + da);
@@ -111,7 +114,8 @@ function smoothed(low: number, size: number, kernel: ArrayLike<number>): Float64
   const sc = (kernel[2]! * (1 - dc)) / (1 + dc);
   const sd = (kernel[3]! * (1 - dd)) / (1 + dd);
   let [a, b, c, d] = [0, 0, 0, 0];
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < from; i++) out[i] = 0;
+  for (let i = from; i < size; i++) {
     const m = mass[low + i]!;
     a = a * da + m;
     b = b * db + m;
@@ -121,7 +125,8 @@ function smoothed(low: number, size: number, kernel: ArrayLike<number>): Float64
   }
   [a, b, c, d] = [0, 0, 0, 0];
   let sum = 0;
-  for (let i = size - 1; i >= 0; i--) {
+  for (let i = size - 1; i > to; i--) sum += out[i]!;
+  for (let i = to; i >= 0; i--) {
     const m = mass[low + i]!;
     const density = out[i]! + sa * a + sb * b + sc * c + sd * d;
     out[i] = density;

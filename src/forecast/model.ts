@@ -4,6 +4,7 @@ import type { JourneyModel } from '../journey/model.ts';
 import { createCalibration, restoreCalibration, storeCalibration, type Calibration } from './calibrate.ts';
 import { LINK_NUMBERS, type Link } from './chains.ts';
 import { noClusterings, type Clusterings } from './clusterings.ts';
+import { joinedText } from './joined-text.ts';
 import { createMixture, type Mixture } from './mixture.ts';
 import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
 import { CLAIM_NUMBERS, type Claims } from './producer-eta.ts';
@@ -110,7 +111,7 @@ export function createTitleModel(): TitleModel {
 
 /** Titles hold no control characters, so a key has one reading. */
 export function contextKey(title: string, part: string): string {
-  return `${title}\n${part}`;
+  return joinedText(title, part);
 }
 
 /** The entry of a key, made when there is none; it becomes the newest, and the oldest beyond the limit leaves. */
@@ -125,7 +126,7 @@ export function touch<V>(map: Map<string, V>, key: string, limit: number, create
   return value;
 }
 
-const FORMAT = 6;
+const FORMAT = 7;
 
 /**
  * A model as bytes: a header in JSON, the rows of every ring as 32-bit floats, the columns of the mixture; little
