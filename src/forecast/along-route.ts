@@ -1,5 +1,4 @@
 import type { WaypointEta } from '../journey/etas.ts';
-import { metresTo, poiEtaMs, poiStatus, projectPois, type PoiProjection } from '../journey/pois.ts';
 import type { Route } from '../journey/route.ts';
 import type { RaceState, Stage } from '../race/state.ts';
 import { conditionOn, distributionFrom, type Distribution } from './distribution.ts';
@@ -8,8 +7,7 @@ import type { Milestone } from './eta-update.ts';
 /** A vehicle's route and the ETAs of the waypoints ahead, as of its newest position (`field_at.position`). */
 export type AlongRoute = { readonly route: Route; readonly etas: readonly WaypointEta[] };
 
-/** Milestones of a route at most: waypoints, and points of interest beside them. */
-const [MOST_WAYPOINTS, MOST_POIS] = [150, 50];
+const MOST_MILESTONES = 150;
 /** P90 of a two-sided exponential distribution lies so many of its scales from the middle. */
 const SCALES = Math.log(5);
 /** Beyond so many scales there is nothing of it. */
@@ -37,37 +35,28 @@ export function finishAhead({ route, etas }: AlongRoute, race: RaceState, asOfMs
 }
 
 /**
- * The waypoints of a route in order, those that were passed with when, those ahead with their ETAs; then its points of interest. At most 150
- * and 50: what is passed gives way. A waypoint that nobody saw the vehicle pass is `skipped`. O(waypoints + points of interest).
+ * The waypoints of a route in order, those that were passed with when, those ahead with their ETAs; at most 150, of which what is passed gives
+ * way. One that nobody saw the vehicle pass is `skipped`. Points of interest are none: their ETAs follow from those of the
+ * waypoints around them, and are made where somebody asks (journey/pois.ts). O(waypoints).
  */
 export function routeMilestones({ route, etas }: AlongRoute, race: RaceState, asOfMs: number): Milestone[] {
   const passed = passedStages(route, race.stages);
   const etaOf = new Map(etas.map((eta) => [eta.index, eta]));
   const next = race.position?.next ?? 0;
-  const waypoints = route.waypoints.map(({ index, name }): Milestone => {
+  const milestones = route.waypoints.map(({ index, name }): Milestone => {
+    const milestone: Milestone = { name, kind: 'waypoint', state: 'pending', eta_at: null, p10_at: null, p90_at: null, passed_at: null, distance_m: null, eta_type: null };
     const stage = passed.get(index);
     const eta = etaOf.get(index);
-    if (stage !== undefined) return { ...blank(name, 'waypoint'), state: stage.state, passed_at: stage.completed_at };
-    if (eta === undefined) return { ...blank(name, 'waypoint'), state: index < next ? 'skipped' : 'pending' };
+    if (stage !== undefined) return { ...milestone, state: stage.state, passed_at: stage.completed_at };
+    if (eta === undefined) return index < next ? { ...milestone, state: 'skipped' } : milestone;
     const at = (ms: number) => Math.max(ms, asOfMs);
-    return { ...blank(name, 'waypoint'), eta_at: at(eta.etaMs), p10_at: at(eta.p10Ms), p90_at: at(eta.p90Ms), distance_m: eta.distanceM, eta_type: eta.type };
+    return { ...milestone, eta_at: at(eta.etaMs), p10_at: at(eta.p10Ms), p90_at: at(eta.p90Ms), distance_m: eta.distanceM, eta_type: eta.type };
   });
-  return [...atMost(waypoints, MOST_WAYPOINTS), ...atMost(poiMilestones({ route, etas }, race, passed, asOfMs), MOST_POIS)];
-}
-
-function blank(name: string, kind: Milestone['kind']): Milestone {
-  return { name, kind, state: 'pending', eta_at: null, p10_at: null, p90_at: null, passed_at: null, distance_m: null, eta_type: null };
-}
-
-function isAhead({ state }: Milestone): boolean {
-  return state === 'pending';
-}
-
-function atMost(milestones: Milestone[], most: number): Milestone[] {
-  if (milestones.length <= most) return milestones;
-  const ahead = milestones.filter(isAhead).slice(0, most);
+  if (milestones.length <= MOST_MILESTONES) return milestones;
+  const isAhead = ({ state }: Milestone) => state === 'pending';
+  const ahead = milestones.filter(isAhead).slice(0, MOST_MILESTONES);
   const over = milestones.filter((milestone) => !isAhead(milestone));
-  return [...over.slice(over.length - (most - ahead.length)), ...ahead];
+  return [...over.slice(over.length - (MOST_MILESTONES - ahead.length)), ...ahead];
 }
 
 /** By index of the waypoint. */
@@ -77,43 +66,4 @@ function passedStages({ waypoints }: Route, stages: readonly Stage[]): Map<numbe
     if (stage.seq !== null && stage.completed_at !== null && waypoints[stage.seq]?.name === stage.name) found.set(stage.seq, stage);
   }
   return found;
-}
-
-const projections = new WeakMap<Route, readonly PoiProjection[]>();
-
-/** On the route, in its order. Made once a route. */
-function poisOf(route: Route): readonly PoiProjection[] {
-  let pois = projections.get(route);
-  if (pois === undefined) {
-    pois = projectPois(route).filter((poi) => poiStatus(poi, 0, true) !== 'not_on_route').sort((a, b) => a.alongM - b.alongM);
-    projections.set(route, pois);
-  }
-  return pois;
-}
-
-function poiMilestones({ route, etas }: AlongRoute, race: RaceState, passed: ReadonlyMap<number, Stage>, asOfMs: number): Milestone[] {
-  const { position } = race;
-  const pois = poisOf(route);
-  if (position === null || pois.length === 0) return [];
-  const at = { atMs: race.field_at.position, alongM: position.along_m, hasLeft: position.next > 0, mps: position.own_mps };
-  const [low, high] = [etas.map((eta) => ({ ...eta, etaMs: eta.p10Ms })), etas.map((eta) => ({ ...eta, etaMs: eta.p90Ms }))];
-  return pois.map((poi): Milestone => {
-    const milestone = blank(poi.poi.name, 'poi');
-    if (poiStatus(poi, at.alongM, at.hasLeft) === 'already_passed') return { ...milestone, state: 'passed', passed_at: passedAtMs(route, poi, passed) };
-    const ms = (by: readonly WaypointEta[]): number | null => {
-      const etaMs = by.length === 0 ? null : poiEtaMs(route, poi, at, by);
-      return etaMs === null ? null : Math.max(etaMs, asOfMs);
-    };
-    const etaMs = ms(etas);
-    return { ...milestone, eta_at: etaMs, p10_at: ms(low), p90_at: ms(high), distance_m: metresTo(poi, at.alongM), eta_type: etaMs === null ? null : etas[0]!.type };
-  });
-}
-
-/** When the route had it abeam, between the passages of the waypoints around it; null = one of them was not seen. */
-function passedAtMs({ waypoints }: Route, { alongM }: PoiProjection, passed: ReadonlyMap<number, Stage>): number | null {
-  const after = waypoints.findIndex((waypoint) => waypoint.alongM >= alongM);
-  const [from, to] = [waypoints[Math.max(0, after - 1)]!, waypoints[after]!];
-  const [fromMs, toMs] = [passed.get(from.index)?.completed_at ?? null, passed.get(to.index)?.completed_at ?? null];
-  if (fromMs === null || toMs === null) return null;
-  return to.alongM > from.alongM ? Math.round(fromMs + ((alongM - from.alongM) / (to.alongM - from.alongM)) * (toMs - fromMs)) : toMs;
 }
