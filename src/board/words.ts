@@ -1,4 +1,4 @@
-import type { Phase } from './api/journeys.ts';
+import type { CourseStatus, JourneyPoi, Phase } from './api/journeys.ts';
 import type { RaceRow, Standing } from './live/race-list.ts';
 
 // Everything the board says in words and numbers. Instants are epoch ms, durations seconds.
@@ -81,6 +81,10 @@ export function speed(mps: number): string {
 }
 
 export const phaseWords: Readonly<Record<Phase, string>> = { pre_departure: 'Not left yet', in_flight: 'Under way', post_arrival: 'Arrived' };
+
+export const courseWords: Readonly<Record<CourseStatus, string>> = { on_course: 'along the route', slightly_off: 'slightly across it', off_track: 'across it', behind: 'away from where it should' };
+
+export const poiWords: Readonly<Record<JourneyPoi['status'], string>> = { ahead_on_route: 'ahead', already_passed: 'passed', not_on_route: 'not on the route', pre_departure: 'ahead' };
 
 /** Within this of its plan something is on time, seconds. */
 const ON_TIME_SEC = 30;

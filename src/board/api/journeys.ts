@@ -15,6 +15,7 @@ export type Journey = {
   readonly lat: number;
   readonly lon: number;
   readonly speed_mps: number | null;
+  readonly heading_deg?: number | null;
   readonly along_m: number;
   readonly remaining_m: number | null;
   readonly off_m: number;
@@ -42,7 +43,22 @@ export type Waypoint = {
   readonly p90_at: number | null;
 };
 
-export type JourneyDetails = Journey & { readonly waypoints: readonly Waypoint[] };
+export type JourneyPoi = {
+  readonly id: string;
+  readonly name: string;
+  readonly off_m: number;
+  readonly status: 'ahead_on_route' | 'already_passed' | 'not_on_route' | 'pre_departure';
+  readonly distance_m: number | null;
+  readonly eta_at: number | null;
+};
+
+export type CourseStatus = 'on_course' | 'slightly_off' | 'off_track' | 'behind';
+
+export type JourneyDetails = Journey & {
+  readonly waypoints: readonly Waypoint[];
+  readonly course?: { readonly status: CourseStatus | null; readonly rejoin: { readonly distance_m: number } | null } | null;
+  readonly pois?: readonly JourneyPoi[];
+};
 
 export type TravelRoute = {
   readonly route_id: string;

@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { getJson } from '../api/http.ts';
-import { askRoute, useMapTiles, type JourneyDetails, type Waypoint } from '../api/journeys.ts';
+import { askRoute, useMapTiles, type JourneyDetails, type JourneyPoi, type Waypoint } from '../api/journeys.ts';
 import { useQuery } from '../api/use-query.ts';
 import { lineOf, partOf, pointOf } from '../map/plane.ts';
 import { Failure, Loading } from '../parts/notices.tsx';
@@ -10,7 +10,7 @@ import { useNow } from '../parts/use-now.ts';
 import { Wide } from '../parts/wide.tsx';
 import { raceLink, sourceLink } from '../routes.ts';
 import { useSettings } from '../settings.ts';
-import { clockTime, countdown, delayText, distance, phaseWords, speed, spell } from '../words.ts';
+import { clockTime, countdown, courseWords, delayText, distance, phaseWords, poiWords, speed, spell } from '../words.ts';
 
 const EVERY_MS = 2_000;
 
@@ -36,6 +36,7 @@ export function JourneyPage({ raceId }: { readonly raceId: string }) {
         <h2>Waypoints</h2>
         {journey.waypoints.length === 0 ? <p class="sub">The route has changed since the vehicle was followed on it: waypoints appear with its next position.</p> : <Milestones waypoints={journey.waypoints} nowMs={nowMs} timeZone={timeZone} />}
       </section>
+      {(journey.pois ?? []).length > 0 && <section><h2>Points of interest</h2><Pois pois={journey.pois!} nowMs={nowMs} timeZone={timeZone} /></section>}
     </main>
   );
 }
@@ -57,7 +58,7 @@ function Facts({ journey, nowMs, timeZone }: Timed & { readonly journey: Journey
   const { leg } = journey;
   const facts: readonly (readonly [string, string])[] = [
     ['Against plan', journey.delay_sec === null ? 'it has no plan' : delayText(journey.delay_sec)],
-    ['Course', journey.off_route ? `${distance(journey.off_m)} off the route` : 'on the route'],
+    ['Course', courseText(journey)],
     ['Leg', leg === null ? '–' : `${leg.from} → ${leg.to}, ${Math.round(100 * leg.fraction)} %`],
     ['To go', journey.remaining_m === null ? '–' : distance(journey.remaining_m)],
     ['Speed', journey.speed_mps === null ? '–' : speed(journey.speed_mps)],
@@ -70,6 +71,13 @@ function Facts({ journey, nowMs, timeZone }: Timed & { readonly journey: Journey
       <div><dt>Forecast</dt><dd><a href={raceLink(journey.race_id)}>what was said, and why</a></dd></div>
     </dl>
   );
+}
+
+function courseText({ off_route: isOff, off_m: offM, course }: JourneyDetails): string {
+  const status = course?.status ?? null;
+  const place = isOff ? `${distance(offM)} off the route` : 'on the route';
+  const back = course?.rejoin == null ? '' : `, ${distance(course.rejoin.distance_m)} from where it comes back`;
+  return `${place}${status === null ? '' : `, heading ${courseWords[status]}`}${back}`;
 }
 
 function JourneyMap({ journey }: { readonly journey: JourneyDetails }) {
@@ -87,7 +95,7 @@ function JourneyMap({ journey }: { readonly journey: JourneyDetails }) {
     return [
       ...(route.data?.pois ?? []).map(({ id, name, lat, lon }): MapMark => ({ key: `poi ${id}`, kind: 'poi', at: pointOf(lat, lon), name })),
       ...waypoints.map(({ index, name, lat, lon, distance_m: left }): MapMark => ({ key: `waypoint ${index}`, kind: left === null ? 'passed' : index === next ? 'next' : 'waypoint', at: pointOf(lat, lon), name })),
-      { key: 'vehicle', kind: journey.off_route ? 'stray' : 'vehicle', at: pointOf(journey.lat, journey.lon), name: journey.title },
+      { key: 'vehicle', kind: journey.off_route ? 'stray' : 'vehicle', at: pointOf(journey.lat, journey.lon), name: journey.title, headingDeg: journey.heading_deg ?? null },
     ];
   }, [journey, route.data]);
   const place = journey.leg === null ? phaseWords[journey.phase].toLowerCase() : `between ${journey.leg.from} and ${journey.leg.to}`;
@@ -114,5 +122,18 @@ function Milestones({ waypoints, nowMs, timeZone }: Timed & { readonly waypoints
           </tr>
         );
       })}</tbody></table></Wide>
+  );
+}
+
+function Pois({ pois, nowMs, timeZone }: Timed & { readonly pois: readonly JourneyPoi[] }) {
+  return (
+    <Wide label="Points of interest"><table class="waypoints"><thead><tr><th>place</th><th>is</th><th>expected</th><th>countdown</th><th>beside the route</th><th>to go</th></tr></thead>
+      <tbody>{pois.map(({ id, name, status, eta_at: etaAt, off_m: offM, distance_m: left }) => (
+        <tr key={id} class={status === 'already_passed' ? 'is-over' : ''}>
+          <td class="name">{name}</td><td>{poiWords[status]}</td>
+          <td>{etaAt === null ? '–' : <b>{clockTime(etaAt, nowMs, timeZone)}</b>}</td><td>{etaAt === null ? '–' : countdown(etaAt, nowMs)}</td>
+          <td>{distance(offM)}</td><td>{left === null ? '–' : distance(left)}</td>
+        </tr>
+      ))}</tbody></table></Wide>
   );
 }

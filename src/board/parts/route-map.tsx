@@ -9,6 +9,8 @@ export type MapMark = {
   readonly kind: 'waypoint' | 'passed' | 'next' | 'poi' | 'vehicle' | 'stray';
   readonly at: Point;
   readonly name: string;
+  /** 0 = up; null or absent = not shown. */
+  readonly headingDeg?: number | null;
   readonly href?: string;
 };
 
@@ -88,12 +90,13 @@ export function RouteMap({ label, lines, marks, subject, tiles }: RouteMapProps)
   );
 }
 
-function Mark({ mark: { kind, at, name, href } }: { readonly mark: MapMark }) {
+function Mark({ mark: { kind, at, name, headingDeg, href } }: { readonly mark: MapMark }) {
   const shape = kind === 'poi'
     ? <rect class="mark is-poi" x={at.x - 4} y={at.y - 4} width={8} height={8} transform={`rotate(45 ${at.x} ${at.y})`}><title>{name}</title></rect>
     : <circle class={`mark is-${kind}`} cx={at.x} cy={at.y} r={kind === 'vehicle' || kind === 'stray' ? 8 : kind === 'next' ? 6 : 4.5}><title>{name}</title></circle>;
+  const arrow = headingDeg == null ? null : <path class={`arrow is-${kind}`} d="M0 -18L6 -9H-6Z" transform={`translate(${at.x} ${at.y}) rotate(${headingDeg})`} />;
   // Whoever uses keys has the same links in the list.
-  return href === undefined ? shape : <a href={href} tabindex={-1}>{shape}</a>;
+  return href === undefined ? <>{arrow}{shape}</> : <a href={href} tabindex={-1}>{arrow}{shape}</a>;
 }
 
 /** Everything on that turn of the world where the first line, else the first mark, lies. */
