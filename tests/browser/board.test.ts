@@ -236,10 +236,11 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
   });
 
   test('marks in the list what stages did, though a stage that goes as expected is no revision', async () => {
-    const plan = ['fetch', 'build', 'check'].map((name) => ({ name, planned_sec: null, planned_at: null }));
+    // At the end of its first stage, by its plan.
+    const plan = ['fetch', 'build', 'check'].map((name) => ({ name, planned_sec: 200, planned_at: null }));
     const stage = (name: string, seq: number, state: 'running' | 'passed') => say('stages', { stage: { name, state, seq, started_at: null, completed_at: null, planned_sec: null } });
     const revisionOf = async (): Promise<number> => ((await (await fetch(`${service.url}/v1/races/stages`)).json()) as { eta: { revision: number } | null }).eta?.revision ?? 0;
-    await post([{ ...say('stages', { title: 'long job', state: 'running', started_at: Date.now(), plan }), source: 'ci/new' }]);
+    await post([{ ...say('stages', { title: 'long job', state: 'running', started_at: Date.now() - 200_000, plan }), source: 'ci/new' }]);
     await waitUntil('it has a forecast', async () => (await revisionOf()) > 0);
     const page = await open('#/');
     const marks = () => page.locator('[data-race-id="stages"] .strip span').evaluateAll((spans) => spans.map((span) => span.className));

@@ -100,18 +100,37 @@ export function scaleBarOf(camera: Camera, mostPx: number): ScaleBar {
 }
 
 export type Label = { readonly key: string; readonly text: string; readonly at: Point };
+/** `isLeft` = it stands to the left of its mark. */
+export type PlacedLabel = Label & { readonly isLeft: boolean };
+type Box = { readonly left: number; readonly right: number; readonly top: number; readonly bottom: number };
 
-const LABEL_PX = { height: 15, aLetter: 6.6, gap: 9 };
+const LABEL_PX = { height: 16, aLetter: 7.2, gap: 9 };
 
-/** Those of the labels, the first before the last, that are in sight and do not lie on one another. O(n x shown). */
-export function labelsThatFit(labels: readonly Label[], size: Size): Label[] {
-  const shown: { readonly label: Label; readonly left: number; readonly right: number }[] = [];
+/**
+ * Those of the labels, the first before the last, that are in sight and lie neither on one another nor on a box that is taken: to the right of
+ * their marks, else to the left. O(n x shown).
+ */
+export function labelsThatFit(labels: readonly Label[], size: Size, taken: readonly Box[] = []): PlacedLabel[] {
+  const boxes = [...taken];
+  const shown: PlacedLabel[] = [];
   for (const label of labels) {
-    const { x, y } = label.at;
-    const [left, right] = [x + LABEL_PX.gap, x + LABEL_PX.gap + LABEL_PX.aLetter * label.text.length];
-    if (left < 0 || right > size.width || y < LABEL_PX.height || y > size.height - LABEL_PX.height) continue;
-    if (shown.some((other) => left < other.right && right > other.left && Math.abs(other.label.at.y - y) < LABEL_PX.height)) continue;
-    shown.push({ label, left, right });
+    for (const isLeft of [false, true]) {
+      const box = boxOf(label, isLeft);
+      if (box.left < 0 || box.right > size.width || box.top < 0 || box.bottom > size.height || boxes.some((other) => overlap(box, other))) continue;
+      boxes.push(box);
+      shown.push({ ...label, isLeft });
+      break;
+    }
   }
-  return shown.map(({ label }) => label);
+  return shown;
+}
+
+function boxOf({ text, at }: Label, isLeft: boolean): Box {
+  const widthPx = LABEL_PX.aLetter * text.length;
+  const left = isLeft ? at.x - LABEL_PX.gap - widthPx : at.x + LABEL_PX.gap;
+  return { left, right: left + widthPx, top: at.y - LABEL_PX.height / 2, bottom: at.y + LABEL_PX.height / 2 };
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }

@@ -20,7 +20,14 @@ export function JourneyPage({ raceId }: { readonly raceId: string }) {
   const { timeZone } = useSettings();
   const nowMs = useNow();
   const journey = answer.data;
-  if (journey === null) return <main id="main">{answer.error === null ? <Loading what="the journey" /> : <Failure error={answer.error} again={answer.again} />}</main>;
+  if (journey === null) {
+    return (
+      <main id="main">
+        <nav class="crumbs" aria-label="Where this is"><a href="#/journeys">Journeys</a></nav>
+        {answer.error === null ? <Loading what="the journey" /> : <Failure error={answer.error} again={answer.again} />}
+      </main>
+    );
+  }
   return (
     <main id="main">
       <nav class="crumbs" aria-label="Where this is"><a href="#/journeys">Journeys</a> › <a href={sourceLink(journey.source)}>{journey.source}</a></nav>

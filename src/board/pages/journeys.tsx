@@ -57,14 +57,14 @@ function Fleet({ journeys }: { readonly journeys: readonly Journey[] }) {
     <>
       <RouteMap label={`Map of ${journeys.length} vehicles on ${routeIds.length} routes`} lines={lines} marks={marks} subject={`${routeIds.join('\n')} ${lines.length}`} tiles={tiles} />
       <section>
-        <Wide label="Journeys"><table><thead><tr><th>vehicle</th><th>phase</th><th>next</th><th>at the end</th><th>against plan</th><th>course</th><th>heard</th></tr></thead>
+        <Wide label="Journeys"><table><thead><tr><th>vehicle</th><th>at the end</th><th>against plan</th><th>next</th><th>phase</th><th>course</th><th>heard</th></tr></thead>
           <tbody>{journeys.slice(0, MOST_ROWS).map((journey) => (
             <tr key={journey.race_id} data-race-id={journey.race_id}>
               <td class="name"><a href={journeyLink(journey.race_id)}>{journey.title}</a><br /><span class="sub">{journey.route_id}</span></td>
-              <td><span class={`pill is-${journey.phase}`}>{phaseWords[journey.phase]}</span></td>
-              <td>{journey.leg === null ? '–' : journey.leg.to}{journey.remaining_m !== null && <><br /><span class="sub">{distance(journey.remaining_m)} to the end</span></>}</td>
               <td>{endText(journey, nowMs, timeZone)}</td>
               <td>{journey.delay_sec === null ? '–' : delayText(journey.delay_sec)}</td>
+              <td>{journey.leg === null ? '–' : journey.leg.to}{journey.remaining_m !== null && <><br /><span class="sub">{distance(journey.remaining_m)} to the end</span></>}</td>
+              <td><span class={`pill is-${journey.phase}`}>{phaseWords[journey.phase]}</span></td>
               <td>{journey.off_route ? <span class="pill is-overdue">{distance(journey.off_m)} off</span> : 'on the route'}{journey.speed_mps !== null && <><br /><span class="sub">{speed(journey.speed_mps)}</span></>}</td>
               <td>{spell((nowMs - journey.at) / 1_000)} ago</td>
             </tr>

@@ -26,6 +26,8 @@ export type RouteMapProps = {
   readonly tiles: MapTiles | null;
 };
 
+/** The corner where the buttons are. */
+const TOOLS_PX = { width: 52, height: 140 };
 const STEP_PX = 80;
 const STEP_ZOOM = 1.6;
 
@@ -66,7 +68,7 @@ export function RouteMap({ label, lines, marks, subject, tiles }: RouteMapProps)
   };
 
   const screen = points.marks.map((mark) => ({ ...mark, at: onScreen(camera, size, mark.at) }));
-  const labels = labelsThatFit(screen.toReversed().map(({ key, name, at }): Label => ({ key, text: name, at })), size);
+  const labels = labelsThatFit(screen.toReversed().map(({ key, name, at }): Label => ({ key, text: name, at })), size, [{ left: size.width - TOOLS_PX.width, right: size.width, top: 0, bottom: TOOLS_PX.height }]);
   const bar = scaleBarOf(camera, 110);
   return (
     <div class="map">
@@ -77,7 +79,7 @@ export function RouteMap({ label, lines, marks, subject, tiles }: RouteMapProps)
         <svg width={size.width} height={size.height} aria-hidden="true">
           {points.lines.map(({ key, points: line, isBehind }) => <path key={key} class={`way${isBehind === true ? ' is-behind' : ''}`} d={pathOf(line, camera, size)} />)}
           {screen.map((mark) => <Mark key={mark.key} mark={mark} />)}
-          {labels.map(({ key, text, at }) => <text key={key} x={at.x + 9} y={at.y + 4}>{text}</text>)}
+          {labels.map(({ key, text, at, isLeft }) => <text key={key} class={isLeft ? 'is-left' : ''} x={at.x + (isLeft ? -9 : 9)} y={at.y + 4}>{text}</text>)}
         </svg>
       </div>
       <div class="map-tools">
@@ -108,7 +110,7 @@ function placed(lines: RouteMapProps['lines'], marks: readonly MapMark[]) {
     return turn === 0 ? line : { ...line, points: line.points.map(({ x, y }) => ({ x: x + turn, y })) };
   });
   const nearMarks = marks.map((mark) => ({ ...mark, at: nearTo(mark.at, aboutX) }));
-  return { lines: near, marks: nearMarks, all: [...near.flatMap(({ points }) => points), ...nearMarks.map(({ at }) => at)] };
+  return { lines: near, marks: nearMarks, all: [...near.flatMap(({ points }) => points), ...nearMarks.flatMap(({ kind, at }) => (kind === 'poi' ? [] : [at]))] };
 }
 
 function tileAddress(template: string, { zoom, x, y }: { readonly zoom: number; readonly x: number; readonly y: number }): string {

@@ -108,6 +108,7 @@ describe('the camera', () => {
 
   test('names what has room, the first before the others', () => {
     const label = (key: string, x: number, y: number) => ({ key, text: 'Station', at: { x, y } });
-    expect(labelsThatFit([label('a', 100, 100), label('b', 110, 104), label('c', 100, 130), label('d', 790, 100), label('e', -50, 100)], size).map(({ key }) => key)).toEqual(['a', 'c']);
+    expect(labelsThatFit([label('a', 100, 100), label('b', 110, 104), label('c', 100, 130), label('d', 790, 100), label('e', -50, 100)], size).map(({ key, isLeft }) => `${key} ${isLeft}`)).toEqual(['a false', 'b true', 'c false', 'd true']);
+    expect(labelsThatFit([label('a', 700, 20)], size, [{ left: 750, right: 800, top: 0, bottom: 140 }])).toEqual([{ ...label('a', 700, 20), isLeft: true }]);
   });
 });
