@@ -44,10 +44,10 @@ export function onScreen({ x, y, scale }: Camera, { width, height }: Size, point
   return { x: (point.x - x) * scale + width / 2, y: (point.y - y) * scale + height / 2 };
 }
 
-/** An SVG path of a line in px: without points that lie within a pixel of the one before, nor parts out of sight. O(points). */
+/** An SVG path of a line in px: without points that lie within a pixel of the one before, nor parts that are out of sight by more than the picture's size. O(points). */
 export function pathOf(line: readonly Point[], camera: Camera, size: Size): string {
   const parts: string[] = [];
-  const isOut = (a: Point, b: Point): boolean => Math.max(a.x, b.x) < 0 || Math.min(a.x, b.x) > size.width || Math.max(a.y, b.y) < 0 || Math.min(a.y, b.y) > size.height;
+  const isOut = (a: Point, b: Point): boolean => Math.max(a.x, b.x) < -size.width || Math.min(a.x, b.x) > 2 * size.width || Math.max(a.y, b.y) < -size.height || Math.min(a.y, b.y) > 2 * size.height;
   let before: Point | null = null;
   let isDown = false;
   for (const [index, point] of line.entries()) {

@@ -26,6 +26,8 @@ export type RouteMapProps = {
   readonly tiles: MapTiles | null;
 };
 
+/** Moved by so manieth part of its size, the picture is drawn anew: what comes into sight gets its names. */
+const MOVED_SHARE = 4;
 /** The corner where the buttons are. */
 const TOOLS_PX = { width: 52, height: 140 };
 const STEP_PX = 80;
@@ -67,8 +69,14 @@ export function RouteMap({ label, lines, marks, subject, tiles }: RouteMapProps)
     event.preventDefault();
   };
 
-  const screen = points.marks.map((mark) => ({ ...mark, at: onScreen(camera, size, mark.at) }));
-  const labels = labelsThatFit(screen.toReversed().map(({ key, name, at }): Label => ({ key, text: name, at })), size, [{ left: size.width - TOOLS_PX.width, right: size.width, top: 0, bottom: TOOLS_PX.height }]);
+  // While the picture is only moved, what is drawn moves as one: of a thousand marks each would cost a frame otherwise.
+  const drawnBy = useRef(camera);
+  const shift = { x: (drawnBy.current.x - camera.x) * camera.scale, y: (drawnBy.current.y - camera.y) * camera.scale };
+  if (drawnBy.current.scale !== camera.scale || Math.abs(shift.x) > size.width / MOVED_SHARE || Math.abs(shift.y) > size.height / MOVED_SHARE) {
+    drawnBy.current = camera;
+    shift.x = shift.y = 0;
+  }
+  const drawn = useMemo(() => drawingOf(points, drawnBy.current, size), [points, drawnBy.current, size]);
   const bar = scaleBarOf(camera, 110);
   return (
     <div class="map">
@@ -77,9 +85,7 @@ export function RouteMap({ label, lines, marks, subject, tiles }: RouteMapProps)
           <img key={tile.key} class="tile" alt="" draggable={false} referrerpolicy="origin" src={tileAddress(tiles.tile_url, tile)} style={{ left: `${tile.left}px`, top: `${tile.top}px`, width: `${tile.sizePx + 0.5}px`, height: `${tile.sizePx + 0.5}px` }} />
         ))}
         <svg width={size.width} height={size.height} aria-hidden="true">
-          {points.lines.map(({ key, points: line, isBehind }) => <path key={key} class={`way${isBehind === true ? ' is-behind' : ''}`} d={pathOf(line, camera, size)} />)}
-          {screen.map((mark) => <Mark key={mark.key} mark={mark} />)}
-          {labels.map(({ key, text, at, isLeft }) => <text key={key} class={isLeft ? 'is-left' : ''} x={at.x + (isLeft ? -9 : 9)} y={at.y + 4}>{text}</text>)}
+          <g transform={`translate(${shift.x} ${shift.y})`}>{drawn}</g>
         </svg>
       </div>
       <div class="map-tools">
@@ -89,6 +95,18 @@ export function RouteMap({ label, lines, marks, subject, tiles }: RouteMapProps)
       </div>
       <div class="map-foot"><span class="scale" style={{ width: `${bar.px}px` }}>{distance(bar.metres)}</span>{tiles !== null && <span class="attribution">{tiles.attribution}</span>}</div>
     </div>
+  );
+}
+
+function drawingOf({ lines, marks }: ReturnType<typeof placed>, camera: Camera, size: Size) {
+  const screen = marks.map((mark) => ({ ...mark, at: onScreen(camera, size, mark.at) }));
+  const labels = labelsThatFit(screen.toReversed().map(({ key, name, at }): Label => ({ key, text: name, at })), size, [{ left: size.width - TOOLS_PX.width, right: size.width, top: 0, bottom: TOOLS_PX.height }]);
+  return (
+    <g>
+      {lines.map(({ key, points, isBehind }) => <path key={key} class={`way${isBehind === true ? ' is-behind' : ''}`} d={pathOf(points, camera, size)} />)}
+      {screen.map((mark) => <Mark key={mark.key} mark={mark} />)}
+      {labels.map(({ key, text, at, isLeft }) => <text key={key} class={isLeft ? 'is-left' : ''} x={at.x + (isLeft ? -9 : 9)} y={at.y + 4}>{text}</text>)}
+    </g>
   );
 }
 

@@ -76,9 +76,9 @@ describe('the camera', () => {
     const dense = Array.from({ length: 10_001 }, (_, index) => ({ x: index / 100, y: 128 }));
     expect(pathOf(dense, camera, size).split('L').length).toBeLessThan(120);
     expect(pathOf(dense, camera, size)).toMatch(/L372\.0 200\.0$/);
-    expect(pathOf([{ x: -900, y: 0 }, { x: -800, y: 0 }], camera, size)).toBe('');
+    expect(pathOf([{ x: -1_900, y: 0 }, { x: -1_800, y: 0 }], camera, size)).toBe('');
     // In, out, in again: two strokes.
-    expect(pathOf([{ x: 128, y: 128 }, { x: 128, y: 900 }, { x: 2_000, y: 900 }, { x: 128, y: 100 }], camera, size).match(/M/g)).toHaveLength(2);
+    expect(pathOf([{ x: 128, y: 128 }, { x: 128, y: 1_900 }, { x: 3_000, y: 1_900 }, { x: 128, y: 100 }], camera, size).match(/M/g)).toHaveLength(2);
     expect(pathOf([], camera, size)).toBe('');
   });
 
