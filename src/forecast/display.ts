@@ -15,9 +15,9 @@ const TOLD_OF_REMAINING = 0.03;
  * how often a reader has been told (`timesTold`). Chosen, like the two below, on the first 40 % of jobs, bus trips,
  * tickets, bitcoin/bitcoin and the marathon.
  */
-const REVISION_COST = 0.0055;
+const REVISION_COST = 0.0065;
 /** What moving a shown finish by as much as remains must gain in that probability, over how often a reader has been told. */
-const MOVE_PRICE = 0.6;
+const MOVE_PRICE = 0.55;
 /** A move to later costs this share of it: that a race is not done is certain, that it will be early is only likely. */
 const LATER_PRICE = 0.5;
 /** Places between the shown finish and the forecast's that are weighed. */
