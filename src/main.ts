@@ -110,7 +110,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
         examine: () => examine(patientOf(config, { log, codec, history: history ?? historyFailure(readiness) })),
         hooks: metrics.gatewayHooks,
         options: {
-          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections, maxHttpConnections: config.maxHttpConnections, readOnly: config.readOnly,
+          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections, maxHttpConnections: config.maxHttpConnections, readOnly: config.readOnly, mapTiles: config.mapTiles,
           ...(config.tokensFile === null ? {} : { tokens: openTokens({ path: config.tokensFile, clock: systemClock, logger }) }),
         },
       });

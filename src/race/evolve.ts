@@ -299,9 +299,9 @@ function noteIgnored(tally: Tally, same: boolean): void {
 function withPoint(points: ProgressPoint[], point: ProgressPoint): ProgressPoint[] {
   const last = points.at(-1);
   if (last !== undefined && last.progress === point.progress) return points;
-  const replaces = last !== undefined && last.at === point.at;
-  const kept = points.slice(!replaces && points.length >= MAX_PROGRESS_POINTS ? 1 : 0, replaces ? -1 : undefined);
   // Not `push`, which makes room for many more.
+  if (last === undefined || last.at !== point.at) return (points.length < MAX_PROGRESS_POINTS ? points : points.slice(1)).concat(point);
+  const kept = points.slice(0, -1);
   return kept.at(-1)?.progress === point.progress ? kept : kept.concat(point);
 }
 
