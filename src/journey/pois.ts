@@ -1,9 +1,9 @@
-import { distanceM, projectOnArc, vectorOf, type Place } from './geodesy.ts';
+import { chordM, distanceM, projectOnArc, vectorOf, type Place } from './geodesy.ts';
 import type { WaypointEta } from './etas.ts';
 import { waypointsBy, type PointOfInterest, type Route } from './route.ts';
 
-/** Where a route comes nearest to a point of interest, and the way from there to it. */
-export type PoiProjection = { readonly poi: PointOfInterest; readonly alongM: number; readonly offM: number };
+/** Where a route comes nearest to a point of interest, and the way from there to it. `segment` leads from point `segment` of the route to the next. */
+export type PoiProjection = { readonly poi: PointOfInterest; readonly alongM: number; readonly offM: number; readonly segment: number };
 
 export type PoiStatus = 'ahead_on_route' | 'already_passed' | 'not_on_route' | 'pre_departure';
 
@@ -19,17 +19,19 @@ const PASSED_M = 100;
 export function projectPois(route: Route): PoiProjection[] {
   return route.pois.map((poi) => {
     const p = vectorOf(poi);
-    let best = { alongM: 0, offM: Infinity };
+    let best = { alongM: 0, offM: Infinity, segment: 0 };
     for (let i = 0; i + 1 < route.vectors.length; i++) {
+      // Most of a line is nowhere near.
+      if (chordM(p, route.vectors[i]!) - (route.alongM[i + 1]! - route.alongM[i]!) > best.offM) continue;
       const { fraction, distanceM: offM } = projectOnArc(p, route.vectors[i]!, route.vectors[i + 1]!);
-      if (offM < best.offM - 1) best = { alongM: route.alongM[i]! + fraction * (route.alongM[i + 1]! - route.alongM[i]!), offM };
+      if (offM < best.offM - 1) best = { alongM: route.alongM[i]! + fraction * (route.alongM[i + 1]! - route.alongM[i]!), offM, segment: i };
     }
     return { poi, ...best };
   });
 }
 
 /** Where a point of interest stands to a vehicle at `alongM` of the route. */
-export function poiStatus({ alongM: poiM, offM }: PoiProjection, alongM: number, hasLeft: boolean): PoiStatus {
+export function poiStatus({ alongM: poiM, offM }: Pick<PoiProjection, 'alongM' | 'offM'>, alongM: number, hasLeft: boolean): PoiStatus {
   if (offM > ON_ROUTE_M) return 'not_on_route';
   if (!hasLeft) return 'pre_departure';
   return poiM >= alongM ? 'ahead_on_route' : 'already_passed';
@@ -40,7 +42,7 @@ export function poiStatus({ alongM: poiM, offM }: PoiProjection, alongM: number,
  * there at its own speed. null = it is behind, not on the route, beyond the last waypoint with an ETA, or off the route and the vehicle
  * stands. `etas` in order, as `waypointEtas` gives them. O(log waypoints).
  */
-export function poiEtaMs(route: Route, projection: PoiProjection, at: { readonly atMs: number; readonly alongM: number; readonly hasLeft: boolean; readonly mps: number | null }, etas: readonly WaypointEta[]): number | null {
+export function poiEtaMs(route: Pick<Route, 'waypoints'>, projection: PoiProjection, at: { readonly atMs: number; readonly alongM: number; readonly hasLeft: boolean; readonly mps: number | null }, etas: readonly Pick<WaypointEta, 'index' | 'etaMs'>[]): number | null {
   const status = poiStatus(projection, at.alongM, at.hasLeft);
   if (status === 'already_passed' || status === 'not_on_route') return null;
   const detourM = projection.offM > (projection.poi.radius_m ?? PASSED_M) ? projection.offM : 0;
@@ -68,6 +70,6 @@ export function passedBetween(place: Place, radiusM: number, from: TimedPlace, t
 }
 
 /** Metres left to a place by way of the route: along it to where the place is abeam, and from there across. */
-export function metresTo({ alongM: poiM, offM }: PoiProjection, alongM: number): number {
+export function metresTo({ alongM: poiM, offM }: Pick<PoiProjection, 'alongM' | 'offM'>, alongM: number): number {
   return Math.max(0, poiM - alongM) + offM;
 }
