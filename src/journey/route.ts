@@ -164,7 +164,7 @@ export function plannedSpeedMps(route: Route, segment: number): number | null {
 
 /** `plannedSpeedMps` of every segment. O(points). */
 export function plannedSpeedsMps({ vectors, waypoints }: Route): (number | null)[] {
-  const speeds = new Array<number | null>(vectors.length - 1).fill(null);
+  const speeds = Array.from<number | null>({ length: vectors.length - 1 }).fill(null);
   let from: Waypoint | null = null;
   for (const to of waypoints) {
     if (to.plannedAtMs === null) continue;
