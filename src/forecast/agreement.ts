@@ -20,17 +20,20 @@ type Cause = Pick<Change, 'reason' | 'significant'>;
  * True if what happened says what was published already, so that a forecast could only repeat it: a progress report that
  * leads to the published finish (or says nothing yet, and the race is younger than nearly all of its kind when they
  * ended); a stage that began or ended when it does in races that take as long; a look at a race whose last report still
- * leads there. The finish must be ahead and shown without reserve, or being corrected and too far off to hold still. False
+ * leads there. The shown finish must be ahead and, but for a report, held, or being corrected and too far off to hold still. False
  * whenever there is doubt. O(stages), for a stage that has begun or ended O(1) more, without a distribution.
  */
 export function repeatsPublished(model: SourceModel | undefined, race: RaceState, change: Cause, asOfMs: number): boolean {
   const { published, started_at, display } = race;
   if (published === null || started_at === null || race.state !== 'running' || display.finish_at === null || display.finish_at <= asOfMs) return false;
   const ageSec = (asOfMs - started_at) / 1000;
-  if (!isShownStill(race, published, started_at, ageSec)) return false;
   const isYoung = ageSec < published.p10_sec;
   const reportedSec = reportedTotalSec(race, started_at);
-  if (!change.significant && change.reason === 'progress') return reportedSec === null ? isYoung : isNear(reportedSec, published, toleranceSec(published, ageSec));
+  // A report is told for the published finish alone, wherever the shown one is.
+  if (!change.significant && change.reason === 'progress' && (display.state === 'stable' || display.state === 'correcting')) {
+    return reportedSec === null ? isYoung : isNear(reportedSec, published, toleranceSec(published, ageSec));
+  }
+  if (!isShownStill(race, published, started_at, ageSec)) return false;
   const nearSec = leastToleranceSec(published, ageSec);
   if (!isYoung || (reportedSec !== null && !isNear(reportedSec, published, nearSec))) return false;
   const restsOnReports = reportedSec !== null && published.basis === 'progress';

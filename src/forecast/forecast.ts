@@ -3,7 +3,7 @@ import { calibrated, isCalibrated, phaseOf, trueConfidence } from './calibrate.t
 import { versionsBeside, type Beside } from './beside.ts';
 import { baseBy, baseOf, type Base } from './history-base.ts';
 import { conditionOn, distributionOf, massBelow, massWithin, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
-import { worthwhileMove, type ShownMove } from './display.ts';
+import { timesTold, worthwhileMove, type ShownMove } from './display.ts';
 import type { Milestone } from './eta-update.ts';
 import { LEAST_PROGRESS } from './learn.ts';
 import { milestonesOf } from './milestones.ts';
@@ -104,7 +104,7 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
     lossOfPublished: race.published === null ? 1 : lossOf(race.published.eta_sec),
     shown: race.display.finish_at === null || race.started_at === null
       ? { sec: etaSec, gain: 1 }
-      : worthwhileMove((race.display.finish_at - race.started_at) / 1000, etaSec, elapsedSec, (totalSec) => massNear(looked, totalSec, elapsedSec)),
+      : worthwhileMove((race.display.finish_at - race.started_at) / 1000, etaSec, elapsedSec, timesTold(race, elapsedSec), (totalSec) => massNear(looked, totalSec, elapsedSec)),
     milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
   };
 }

@@ -6,7 +6,7 @@ import { contextKey, LEG, VISIT, type SourceModel } from './model.ts';
 import { cell, type Ring } from './ring.ts';
 import { likeness, type Place } from './stages.ts';
 
-const MOST_MILESTONES = 50;
+export const MOST_MILESTONES = 50;
 
 /**
  * The stages of a race with their ETAs: those it has shown, then what its plan, else the newest race of its title, says

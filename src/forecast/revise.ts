@@ -25,7 +25,7 @@ const OVERDUE_OF_AGE = 0.05;
 
 /**
  * Decides whether a forecast is worth publishing and, if so, gives the revision and the race that remembers it.
- * Published are: the first revision, state changes, stages and the passing of time that moved the finish by 5 s and 5 % of
+ * Published are: the first revision, state changes, stages and the passing of time that moved the finish by 2.5 s and 3 % of
  * what remains to where it is clearly more likely, a finish that moved beyond the tolerance (5 s, 5 % of what remains,
  * half the interquartile range: the largest), one that has passed, a change of what is displayed but the end of a
  * correction; once, the end. null = nothing worth saying. Does not change `race`.

@@ -104,6 +104,23 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     await page.context().close();
   });
 
+  test('marks in the list what stages did, though a stage that goes as expected is no revision', async () => {
+    const plan = ['fetch', 'build', 'check'].map((name) => ({ name, planned_sec: null, planned_at: null }));
+    const stage = (name: string, seq: number, state: 'running' | 'passed') => say('stages', { stage: { name, state, seq, started_at: null, completed_at: null, planned_sec: null } });
+    const revisionOf = async (): Promise<number> => ((await (await fetch(`${service.url}/v1/races/stages`)).json()) as { eta: { revision: number } | null }).eta?.revision ?? 0;
+    await post([{ ...say('stages', { title: 'long job', state: 'running', started_at: Date.now(), plan }), source: 'ci/new' }]);
+    await waitUntil('it has a forecast', async () => (await revisionOf()) > 0);
+    const page = await open('#/');
+    const marks = () => page.locator('[data-race-id="stages"] .strip span').evaluateAll((spans) => spans.map((span) => span.className));
+    await waitUntil('the plan is shown', async () => (await marks()).length === 3);
+    const revision = await revisionOf();
+    await post([{ ...stage('fetch', 0, 'passed'), source: 'ci/new' }, { ...stage('build', 1, 'running'), source: 'ci/new' }]);
+    await waitUntil('both are marked', async () => (await marks()).join() === 'is-passed is-done,is-running,is-pending', 5_000);
+    expect(await revisionOf()).toBe(revision);
+    await post([{ ...say('stages', { state: 'canceled', completed_at: Date.now() }), source: 'ci/new' }]);
+    await page.context().close();
+  });
+
   test('rebuilds a source when asked, shows the verdict with its reasons, and takes what is on trial back', async () => {
     const nowMs = Date.now();
     const past = Array.from({ length: 700 }, (_, index) => run(`kind-${index}`, index % 2 === 0 ? `compile target ${index}` : `render video ${index}`, nowMs - 7_200_000 + 5_000 * index, (index % 2 === 0 ? 60 : 600) + index % 7));

@@ -32,7 +32,7 @@ describe('repeatsPublished()', () => {
   it.each([
     ['that leads elsewhere', running([[100, 50]]), 100],
     ['of a race that has not published', running([[100, 33]], { published: null }), 100],
-    ['while what is shown is being corrected in steps', running([[100, 33]], { display: { finish_at: START + 291_000, state: 'correcting' } }), 100],
+    ['while it is overdue', running([[100, 33]], { display: { finish_at: START + 300_000, state: 'overdue' } }), 100],
     ['after the shown finish', running([[305, 99]]), 305],
     ['that says nothing yet, when most of its kind have ended', running([[270, 5]]), 270],
   ])('does not hold for a report %s', (_what, race, sec) => {
@@ -100,9 +100,10 @@ describe('repeatsPublished() for stages and looks', () => {
     expect(repeatsPublished(model, inTest(101), look, START + 150_000)).toBe(false);
   });
 
-  it('holds while a finish is corrected that is still too far off to hold still', () => {
-    const correcting = (shownSec: number) => running([[100, 33]], { display: { finish_at: START + shownSec * 1_000, state: 'correcting' } });
-    expect(repeatsPublished(undefined, correcting(340), progress, START + 100_000)).toBe(true);
-    expect(repeatsPublished(undefined, correcting(320), progress, START + 100_000)).toBe(false);
+  it('holds while a finish is corrected that is still too far off to hold still; for a report, wherever it is', () => {
+    const correcting = (shownSec: number) => ({ ...reporting([100, 33]), display: { finish_at: START + shownSec * 1_000, state: 'correcting' as const } });
+    expect(repeatsPublished(undefined, correcting(340), stageStarted, START + 100_000)).toBe(true);
+    expect(repeatsPublished(undefined, correcting(320), stageStarted, START + 100_000)).toBe(false);
+    expect(repeatsPublished(undefined, correcting(320), progress, START + 100_000)).toBe(true);
   });
 });
