@@ -131,7 +131,8 @@ function waypointEtas(waypoints: readonly PlannedWaypoint[], { eta, seen }: Vehi
     const occurrence = (occurrences.get(name) ?? 0) + 1;
     occurrences.set(name, occurrence);
     if (index < next) return [];
-    const published = milestones.get(`${name}#${occurrence}`)?.eta_at ?? null;
+    // Of a long route not every waypoint is published; its end is.
+    const published = milestones.get(`${name}#${occurrence}`)?.eta_at ?? (index === waypoints.length - 1 ? (eta?.finish_at ?? null) : null);
     if (published !== null) return [{ index, etaMs: published }];
     const sec = plannedFromMs === null ? null : anticipatedSec(planned, Math.max(lateSec, seen?.delay_sec ?? 0), plannedFromMs);
     return sec === null ? [] : [{ index, etaMs: plannedFromMs! + 1000 * sec }];

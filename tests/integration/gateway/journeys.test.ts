@@ -110,6 +110,20 @@ describe('GET /v1/journeys', () => {
     expect((await send(gateway, 'GET', `/v1/journeys?${query}`)).body.total).toBe(total);
   });
 
+  test('lets a vehicle depart and arrive by hand that no position has come from', async () => {
+    await send(gateway, 'POST', '/v1/updates', JSON.stringify({ race_id: 'tram', source: 'city', at: startAtMs, state: 'queued', route_id: 'line/1' }), { 'content-type': 'application/x-ndjson' });
+    await until(async () => (await send(gateway, 'GET', '/v1/races/tram')).status === 200);
+    expect((await send(gateway, 'GET', '/api/flight-status?race_id=tram')).body).toMatchObject({ phase: 'pre_departure', scheduled_departure_time: new Date(startAtMs).toISOString() });
+    expect(await send(gateway, 'POST', '/api/flight-status/depart?race_id=tram')).toMatchObject({ status: 200, body: { phase: 'in_flight' } });
+    await until(async () => (await send(gateway, 'GET', '/v1/races/tram')).body.state === 'running');
+    expect((await send(gateway, 'GET', '/api/flight-status?race_id=tram')).body).toMatchObject({ phase: 'in_flight', time_until_departure_seconds: 0 });
+    expect(await send(gateway, 'POST', '/api/flight-status/arrive?race_id=tram', { reason: 'seen at the platform' })).toMatchObject({ status: 200, body: { phase: 'post_arrival' } });
+    await until(async () => (await send(gateway, 'GET', '/v1/races/tram')).body.state === 'passed');
+    expect((await send(gateway, 'POST', '/api/flight-status/depart?race_id=tram')).status).toBe(400);
+    // The one under way is meant where none is named.
+    expect((await send(gateway, 'GET', '/api/flight-status')).body).toMatchObject({ race_id: 'bus', phase: 'in_flight' });
+  });
+
   test('shows no leg of a route that has changed since, and answers 404 for who is not followed', async () => {
     await send(gateway, 'PUT', '/v1/routes/line%2F1/pois/p', { lat: 50.01, lon: 8 });
     expect((await send(gateway, 'GET', '/v1/journeys/bus')).body).toMatchObject({ leg: null, remaining_m: null, waypoints: [], pois: [], course: null, route_id: 'line/1' });
