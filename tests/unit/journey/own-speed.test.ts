@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KNOT_MPS } from '../../../src/journey/geodesy.ts';
 import { ownSpeedTimes } from '../../../src/journey/own-speed.ts';
