@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { ARRIVE, DEPART } from '../../journey/by-hand.ts';
 import { arrive, depart, type Phase } from '../../journey/phases.ts';
 import { parseInstant } from '../../race/instant.ts';
+import { isFinished } from '../../race/state.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure, HttpFailure, rejectionFailure } from '../failures.ts';
@@ -82,7 +83,8 @@ function refuseStep(vehicle: Vehicle, type: typeof DEPART | typeof ARRIVE, atMs:
   const state = phaseOf(vehicle);
   const after = type === DEPART ? depart(state, atMs) : arrive(state, atMs);
   if ('refused' in after) throw refusedStep(after.refused);
-  const { started_at: startedAt } = vehicle.facts;
+  const { state: race, started_at: startedAt } = vehicle.facts;
+  if (isFinished(race)) throw refusedStep(`The race is over: ${race}`);
   if (type === ARRIVE && startedAt !== null && atMs < startedAt) throw refusedStep('Cannot arrive before the start of the race');
 }
 

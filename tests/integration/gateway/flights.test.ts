@@ -218,6 +218,9 @@ describe('a flight from an uploaded plan', () => {
       { state: 'passed', completed_at: clock.now, event: { type: 'arrive', at: clock.now } },
     ]);
     clock.now = nowMs;
+    await writer.state(raceState({ race_id: 'off', source: 'air', state: 'canceled', completed_at: nowMs, route_id: 'leg-1', last_at: nowMs }));
+    await until(async () => (await send(gateway, 'GET', '/v1/races/off')).status === 200);
+    expect(await send(gateway, 'POST', '/api/flight-status/depart?race_id=off')).toMatchObject({ status: 400, body: { detail: 'The race is over: canceled' } });
   });
 });
 
