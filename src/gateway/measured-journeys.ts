@@ -5,7 +5,7 @@ import { endEtaSec } from './outlook.ts';
 import { waypointsOf } from './route-views.ts';
 import { phaseOf, vehicleById } from './vehicle.ts';
 
-/** Vehicles under way or about to leave, as the API shows them. O(vehicles x waypoints). */
+/** Vehicles under way or about to leave, as the API shows them. O(vehicles x milestones). */
 export function measuredJourneys(context: Pick<GatewayContext, 'view' | 'pending' | 'journeys' | 'routes'>, nowMs: number): MeasuredJourney[] {
   const measured: MeasuredJourney[] = [];
   for (const { race_id: raceId } of context.journeys.all()) {

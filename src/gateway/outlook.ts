@@ -90,7 +90,7 @@ function etaByPlan(route: Route, alongM: number): Outlook['etaSec'] {
 
 function etaOfVehicle(route: Route, vehicle: Vehicle, hasLeft: boolean, standing: Standing | null, nowMs: number): Outlook['etaSec'] {
   if (hasLeft && isStanding(vehicle)) return () => null;
-  const etas = waypointEtas(route.waypoints, vehicle, hasLeft ? (standing?.next ?? 0) : 0, hasLeft ? null : nowMs);
+  const etas = waypointEtas(route, vehicle, hasLeft ? (standing?.next ?? 0) : 0, hasLeft ? null : nowMs);
   const at = { atMs: standing?.atMs ?? nowMs, alongM: hasLeft ? (standing?.alongM ?? 0) : 0, hasLeft };
   return (target) => {
     const mps = (hasLeft ? standing?.mps : null) ?? plannedSpeedMps(route, target.segment);
@@ -99,14 +99,14 @@ function etaOfVehicle(route: Route, vehicle: Vehicle, hasLeft: boolean, standing
   };
 }
 
-/** Seconds from now to the end of a vehicle's route, as its outlook has it; `waypoints` = of its route. null = nothing is known of it. O(waypoints). */
+/** Seconds from now to the end of a vehicle's route, as its outlook has it; `waypoints` = of its route. null = nothing is known of it. O(milestones). */
 export function endEtaSec(vehicle: Vehicle, waypoints: readonly RouteWaypoint[], nowMs: number): number | null {
   const hasLeft = phaseOf(vehicle).phase !== 'pre_departure';
   const last = waypoints.at(-1);
   if (last === undefined || (hasLeft && isStanding(vehicle))) return null;
-  const etas = waypointEtas(waypoints.map(({ index, name, planned_at: planned }) => ({ index, name, plannedAtMs: planned })), vehicle, 0, hasLeft ? null : nowMs);
-  const end = etas.at(-1);
-  return end?.index === last.index ? fromNowSec(end.etaMs, nowMs) : null;
+  const published = vehicle.eta?.milestones.findLast(({ name }) => name === last.name)?.eta_at ?? vehicle.eta?.finish_at ?? null;
+  if (published !== null) return fromNowSec(published, nowMs);
+  return hasLeft ? null : plannedSec(last.planned_at, waypoints[0]!.planned_at, vehicle, nowMs);
 }
 
 /** Below 0.5 kn, with hysteresis. */
@@ -119,14 +119,17 @@ function fromNowSec(etaMs: number, nowMs: number): number {
   return Math.max(0, (etaMs - nowMs) / 1000);
 }
 
-type PlannedWaypoint = Pick<Waypoint, 'index' | 'name' | 'plannedAtMs'>;
+/** Seconds to a waypoint of a vehicle that has not left: by its plan, and what the departure is late already. */
+function plannedSec(plannedAt: number | null, departsAtMs: number | null, { seen }: Vehicle, nowMs: number): number | null {
+  const lateSec = departsAtMs === null ? 0 : (nowMs - departsAtMs) / 1000;
+  return anticipatedSec(plannedAt, Math.max(lateSec, seen?.delay_sec ?? 0), nowMs);
+}
 
 /** ETAs of the waypoints from `next` on, as they were published; where they were not, before the departure (`plannedFromMs` = now), by the plan. */
-function waypointEtas(waypoints: readonly PlannedWaypoint[], { eta, seen }: Vehicle, next: number, plannedFromMs: number | null): { readonly index: number; readonly etaMs: number }[] {
+function waypointEtas({ waypoints }: Route, vehicle: Vehicle, next: number, plannedFromMs: number | null): { readonly index: number; readonly etaMs: number }[] {
+  const { eta } = vehicle;
   const milestones = milestonesByOccurrence(eta?.milestones ?? []);
   const occurrences = new Map<string, number>();
-  const departsAtMs = waypoints[0]?.plannedAtMs ?? null;
-  const lateSec = plannedFromMs === null || departsAtMs === null ? 0 : (plannedFromMs - departsAtMs) / 1000;
   return waypoints.flatMap(({ index, name, plannedAtMs: planned }) => {
     const occurrence = (occurrences.get(name) ?? 0) + 1;
     occurrences.set(name, occurrence);
@@ -134,7 +137,7 @@ function waypointEtas(waypoints: readonly PlannedWaypoint[], { eta, seen }: Vehi
     // Of a long route not every waypoint is published; its end is.
     const published = milestones.get(`${name}#${occurrence}`)?.eta_at ?? (index === waypoints.length - 1 ? (eta?.finish_at ?? null) : null);
     if (published !== null) return [{ index, etaMs: published }];
-    const sec = plannedFromMs === null ? null : anticipatedSec(planned, Math.max(lateSec, seen?.delay_sec ?? 0), plannedFromMs);
+    const sec = plannedFromMs === null ? null : plannedSec(planned, waypoints[0]!.plannedAtMs, vehicle, plannedFromMs);
     return sec === null ? [] : [{ index, etaMs: plannedFromMs! + 1000 * sec }];
   });
 }

@@ -58,7 +58,7 @@ export type Gateway = {
   readonly address: string;
   /** null = no gRPC. */
   readonly grpcPort: number | null;
-  /** Vehicles as its API shows them, for gauges. O(vehicles x waypoints). */
+  /** Vehicles as its API shows them, for gauges. O(vehicles x milestones). */
   measuredJourneys(): MeasuredJourney[];
   /** Closes streams with 1001, lets requests in hand finish, stops reading. Idempotent. */
   close(): Promise<void>;
