@@ -1,3 +1,4 @@
+import { Check, Errors } from 'typebox/schema';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readRouteFile } from '../../../src/adapters/route-files/read-route-file.ts';
 import type { Gateway } from '../../../src/gateway/server.ts';
@@ -7,6 +8,7 @@ import { takeTelemetry } from '../../../src/journey/take-position.ts';
 import type { RouteRecord } from '../../../src/journey/route.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import { readyRoute } from '../../support/journeys.ts';
+import openApi from '../../../schemas/openapi.json' with { type: 'json' };
 import { etaUpdate, openEngines, openGateway, pipelineWriter, raceState, readUpdates, send, until, type Engines } from './harness.ts';
 
 // The API that dashboards of flights know, by the names in their JSON; what was wrong there is right here. ETAs are those that were published.
@@ -37,7 +39,24 @@ afterAll(async () => {
   await engines.log.close();
 });
 
-const get = async (path: string) => (await send(gateway, 'GET', path)).body;
+/** What the document says of the answers to a path. */
+function schemaOf(path: string): object {
+  const pathname = path.split('?')[0]!.replace(/^\/api\/routes\/$/, '/api/routes');
+  const known = Object.entries(openApi.paths as Record<string, { get?: { responses: Record<string, { content?: Record<string, { schema: object }> }> } }>);
+  // Those without parameters come first, as they do in the router.
+  const [, operations] = known.toSorted(([a], [b]) => a.split('{').length - b.split('{').length).find(([pattern]) => new RegExp(`^${pattern.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(pathname))!;
+  return operations.get!.responses['200']!.content!['application/json']!.schema;
+}
+
+/** The answer, as the document describes it. */
+async function get(path: string): Promise<any> {
+  const { status, body } = await send(gateway, 'GET', path);
+  if (status === 200) {
+    const schema = schemaOf(path) as Parameters<typeof Check>[0];
+    expect(Check(schema, body), `${path}: ${JSON.stringify(Errors(schema, body)[1]).slice(0, 500)}`).toBe(true);
+  }
+  return body;
+}
 const namesOf = (body: object) => Object.keys(body).sort();
 
 /** Puts a vehicle on a route, as the pipeline and the role journeys leave it after positions `lons` a minute apart, the last one now; milestones are minutes from now. */
@@ -93,7 +112,7 @@ describe('without any vehicle', () => {
     const standing = await get('/api/pois/etas?latitude=0&longitude=0&speed_knots=0.4');
     expect(standing.pois.every((one: { eta_seconds: number }) => one.eta_seconds === -1)).toBe(true);
     expect((await send(gateway, 'GET', '/api/pois/etas?latitude=1')).status).toBe(400);
-    expect((await send(gateway, 'GET', '/api/pois/etas?latitude=91&longitude=0')).status).toBe(400);
+    for (const wrong of ['latitude=91&longitude=0', 'latitude=true&longitude=0', 'latitude=&longitude=0', 'latitude=NaN&longitude=0', 'speed_knots=-1']) expect((await send(gateway, 'GET', `/api/pois/etas?${wrong}`)).status, wrong).toBe(400);
   });
 });
 
