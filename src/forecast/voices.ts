@@ -2,6 +2,7 @@ import { chainDistribution, chainForecast, chainMass, distanceKm, markOf, type C
 import type { Transition } from './course.ts';
 import { blendLogs, conditionOn, isSpent, kernelBelow, massAfter, massBelow, quantile, shiftBy, tailFrom, tailMass, type Distribution } from './distribution.ts';
 import type { FinishedRace } from './history-record.ts';
+import { joinedText } from './joined-text.ts';
 import { contextKey, LIMITS, touch, VISIT, VOICES, type SourceModel } from './model.ts';
 import type { Ring } from './ring.ts';
 import { entryLog, likenessAt, RECENCY, type Place } from './stages.ts';
@@ -189,7 +190,7 @@ type Scopes = { readonly isYoung: boolean; readonly own: string; readonly anywhe
 function scopesOf(title: string, { state }: Place, elapsedSec: number, expectedSec: number): Scopes {
   const isYoung = elapsedSec < YOUNG_RATIO * expectedSec;
   const age = isYoung ? 'young' : '';
-  return { isYoung, own: contextKey(title, `${state}\n${age}`), anywhere: age };
+  return { isYoung, own: contextKey(title, joinedText(state, age)), anywhere: age };
 }
 
 function weightsOf({ voices }: SourceModel, scopes: Scopes, speaking: readonly Speaking[]): number[] {

@@ -1,6 +1,5 @@
 import { reject, type Rejection } from '../errors.ts';
 import { phaseByHand, type ByHand } from '../journey/by-hand.ts';
-import type { Route } from '../journey/route.ts';
 import { isSameRace } from '../journey/journey-record.ts';
 import { takeTelemetry, type JourneyOfRace } from '../journey/take-position.ts';
 import { normalizeTelemetry } from '../journey/telemetry.ts';
@@ -9,6 +8,7 @@ import type { JourneyStore } from '../ports/journey-store.ts';
 import type { LogRecord } from '../ports/record-log.ts';
 import type { RaceUpdate } from '../race/update.ts';
 import { saidAtMs } from './original-time.ts';
+import type { KnownRoute } from './vehicles.ts';
 
 /** What is known of the race that a vehicle stands for. */
 export type KnownRace = {
@@ -19,9 +19,6 @@ export type KnownRace = {
   readonly told: readonly RaceUpdate[];
   readonly ofRace: (routeVersion: number) => JourneyOfRace;
 };
-
-/** A route that vehicles are followed on. */
-export type KnownRoute = { readonly version: number; readonly route: Route };
 
 export type FollowRouteOptions = {
   readonly codec: Codec;

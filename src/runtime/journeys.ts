@@ -1,5 +1,4 @@
 import { AppError, messageOf } from '../errors.ts';
-import type { KnownRoute } from '../operators/follow-route.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -9,7 +8,7 @@ import { readJourneyRaces, type JourneyRaces } from './journey-races.ts';
 import { restoreJourneys } from './journey-store.ts';
 import { JourneyTask } from './journey-task.ts';
 import { refuseRoutes } from './refuse-routes.ts';
-import type { RouteStore, StoredRoute } from './route-store.ts';
+import type { RouteStore } from './route-store.ts';
 import { answerForeignWriters } from './take-over.ts';
 import { every, systemTimers, type Timers } from './timers.ts';
 
@@ -47,7 +46,6 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
   /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
   const assignments = new Map<number, symbol>();
   const partitionCount = await log.partitionCount('telemetry');
-  const findRoute = readyRoutes(routes);
   const subscribed = Promise.withResolvers<Subscription>();
   let taskCount = 0;
   await routes.caughtUp;
@@ -56,7 +54,7 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
     await drop(partition);
     const assignment = Symbol(partition);
     assignments.set(partition, assignment);
-    const races = readJourneyRaces({ log, codec, logger, partition });
+    const races = readJourneyRaces({ log, codec, logger, partition, timers });
     const [{ store, changelogEnd, contested }] = await Promise.all([restoreJourneys(log, codec, partition), races.caughtUp]);
     if (assignments.get(partition) !== assignment) return await races.close();
     // Races may have gone while nobody looked.
@@ -64,7 +62,7 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
     const taskId = `${writerId}/${taskCount++}`;
     const task = new JourneyTask({
       partition, log, codec, clock, logger, timers, store, writerId: taskId,
-      partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), takeNews: () => races.takeNews(), routeOf: findRoute,
+      partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), takeNews: () => races.takeNews(), routeOf: (routeId) => routes.active(routeId),
       commit: async (nextOffset) => (await subscribed.promise).commit({ topic: 'telemetry', partition }, nextOffset),
     });
     tasks.set(partition, task);
@@ -119,20 +117,4 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
   };
   let closing: Promise<void> | null = null;
   return { tasks, close: () => (closing ??= shutDown()) };
-}
-
-/** Routes made ready, each once a version; those that are not active are none. */
-function readyRoutes(routes: RouteStore): (routeId: string) => KnownRoute | undefined {
-  const ready = new WeakMap<StoredRoute, KnownRoute | null>();
-  return (routeId) => {
-    const stored = routes.find(routeId);
-    if (stored === undefined) return undefined;
-    let known = ready.get(stored);
-    if (known === undefined) {
-      const { record, route } = stored.read();
-      known = record.active ? { version: stored.version, route } : null;
-      ready.set(stored, known);
-    }
-    return known ?? undefined;
-  };
 }
