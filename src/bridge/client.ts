@@ -1,4 +1,5 @@
-import { HEARTBEAT_MS, parseServerFrame, serialiseFrame, type EtaFilter, type RaceView, type ServerFrame } from './frames.ts';
+import { HEARTBEAT_MS, parseServerFrame, serialiseFrame, type EtaFilter, type EtaView, type RaceChange, type RaceView, type ServerFrame } from './frames.ts';
+import { withMoves } from './stage-moves.ts';
 
 /** The part of a browser's (and Node's) WebSocket that the client uses. */
 export type WebSocketLike = {
@@ -53,6 +54,8 @@ export function connectEtas(options: EtasOptions): EtasClient {
   let attempts = 0;
   let seq = 0;
   let parts: RaceView[] | null = null;
+  // The last revision of each race, which its changes leave out.
+  const etas = new Map<string, EtaView | null>();
   // Frames of the subscription before may still come after another filter was asked for, until its first part.
   let awaitsSnapshot = false;
   let isOpen = false;
@@ -103,7 +106,7 @@ export function connectEtas(options: EtasOptions): EtasClient {
       isOpen = true;
       status('open');
       awaitsSnapshot = token === null;
-      opened.send(serialiseFrame({ type: 'subscribe', filter, ...(token === null ? {} : { resume: token }) }));
+      opened.send(serialiseFrame({ type: 'subscribe', filter, changes: true, ...(token === null ? {} : { resume: token }) }));
     });
     opened.addEventListener('message', ({ data }) => {
       if (socket !== opened) return;
@@ -144,12 +147,25 @@ export function connectEtas(options: EtasOptions): EtasClient {
       parts = null;
       token = frame.resume ?? null;
       // A race that changed while parts were sent comes twice: the later one is newer.
-      options.onSnapshot([...new Map(races.map((race) => [race.race_id, race])).values()]);
+      const latest = new Map(races.map((race) => [race.race_id, race]));
+      etas.clear();
+      for (const race of latest.values()) etas.set(race.race_id, race.eta);
+      options.onSnapshot([...latest.values()]);
       return;
     }
     if (awaitsSnapshot) return;
-    if (frame.type === 'delta') options.onDelta(frame.races, frame.removed);
+    if (frame.type === 'delta') {
+      for (const race of frame.races) etas.set(race.race_id, race.eta);
+      const changed = (frame.changes ?? []).map(wholeOf);
+      for (const id of frame.removed) etas.delete(id);
+      options.onDelta(changed.length === 0 ? frame.races : [...frame.races, ...changed], frame.removed);
+    }
     if ((frame.type === 'delta' || frame.type === 'heartbeat') && frame.resume !== undefined) token = frame.resume;
+  };
+
+  const wholeOf = ({ moves, ...race }: RaceChange): RaceView => {
+    const eta = etas.get(race.race_id) ?? null;
+    return { ...race, eta: eta === null || moves.length === 0 ? eta : { ...eta, milestones: withMoves(eta.milestones, moves) } };
   };
 
   connect();
@@ -160,7 +176,7 @@ export function connectEtas(options: EtasOptions): EtasClient {
       parts = null;
       awaitsSnapshot = true;
       // Before it is open, the new filter goes out when it opens.
-      if (socket !== null && isOpen) socket.send(serialiseFrame({ type: 'subscribe', filter }));
+      if (socket !== null && isOpen) socket.send(serialiseFrame({ type: 'subscribe', filter, changes: true }));
     },
     close() {
       if (closed) return;

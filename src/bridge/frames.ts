@@ -1,8 +1,9 @@
 // The frames of /v1/etas, spoken over WebSocket and server-sent events (schemas/asyncapi.yaml). Runs in browsers.
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { RaceStateName } from '../race/update.ts';
+import type { StageMove } from './stage-moves.ts';
 
-/** What the last revision said of a race: an EtaUpdate without what the race itself says. */
+/** What the last revision said of a race: an EtaUpdate without what the race itself says. Its milestones tell what has happened since, too. */
 export type EtaView = Omit<
   EtaUpdate,
   'race_id' | 'source' | 'title' | 'state' | 'attempt' | 'first_offset' | 'queued_at' | 'started_at' | 'completed_at' | 'deadline_at' | 'metadata' | 'deeplink'
@@ -32,6 +33,9 @@ export type RaceView = {
   eta: EtaView | null;
 };
 
+/** A race whose last revision the client holds already: all but that, and what its stages have done since it was issued. */
+export type RaceChange = Omit<RaceView, 'eta'> & { readonly moves: readonly StageMove[] };
+
 /** Which races a subscriber wants: all parts that are given must fit. {} = every race. */
 export type EtaFilter = {
   /** At most 1,000. */
@@ -48,6 +52,8 @@ type SubscribeFrame = {
   readonly filter: EtaFilter;
   /** Token of an earlier frame: only what changed since is sent. Ignored when it is too old or of another filter. */
   readonly resume?: string;
+  /** Send a race without its last revision where that has been sent. Default false: every race whole. */
+  readonly changes?: boolean;
 };
 
 /** Ends the subscription, not the connection. */
@@ -70,6 +76,8 @@ type DeltaFrame = {
   readonly type: 'delta';
   readonly seq: number;
   readonly races: readonly RaceView[];
+  /** Races that changed, but not their revision; only for those who asked for changes, where there are any. */
+  readonly changes?: readonly RaceChange[];
   readonly removed: readonly string[];
   readonly resume?: string;
 };
@@ -108,10 +116,11 @@ export function parseClientFrame(text: string): { readonly frame: ClientFrame } 
   if (value['type'] !== 'subscribe') return { error: `type must be subscribe or unsubscribe, got ${shown(value['type'])}` };
   const filter = parseFilter(value['filter'] ?? {});
   if ('error' in filter) return filter;
-  const resume = value['resume'];
-  if (resume === undefined || resume === null) return { frame: { type: 'subscribe', filter: filter.filter } };
-  if (typeof resume !== 'string' || resume.length > 4_096) return { error: 'resume must be a token of at most 4,096 characters' };
-  return { frame: { type: 'subscribe', filter: filter.filter, resume } };
+  const resume = value['resume'] ?? null;
+  if (resume !== null && (typeof resume !== 'string' || resume.length > 4_096)) return { error: 'resume must be a token of at most 4,096 characters' };
+  const changes = value['changes'] ?? false;
+  if (typeof changes !== 'boolean') return { error: `changes must be true or false, got ${shown(changes)}` };
+  return { frame: { type: 'subscribe', filter: filter.filter, ...(resume === null ? {} : { resume }), ...(changes ? { changes } : {}) } };
 }
 
 /** Checks a filter; unknown parts are refused, since ignoring one would widen it. Never throws. */

@@ -1,6 +1,6 @@
 import { maskTitle } from '../race/mask.ts';
 import { TIE_TOLERANCE, type RaceFacts } from './distance.ts';
-import { createExactIndex, type NeighbourIndex } from './neighbours.ts';
+import { createExactIndex, createProposedIndex, type NeighbourIndex, type VectorIndex } from './neighbours.ts';
 
 /** Exemplars of a published model at most: it must fit into one record. */
 export const MOST_EXEMPLARS = 2_000;
@@ -27,9 +27,12 @@ export type AssignableModel = ClusterModel & { readonly index: NeighbourIndex };
 
 export type Assignment = { readonly clusterId: string; readonly distance: number };
 
-/** Makes a model ready, once per swap. Exact, so that every instance finds the same cluster whatever it has installed. */
-export function openModel(model: ClusterModel): AssignableModel {
-  return { ...model, index: createExactIndex(model.exemplars) };
+/**
+ * Makes a model ready, once per swap. Exact without `vectors`, an empty index for its exemplars: what forecasts rest on must
+ * be the same in every instance, whatever it has installed.
+ */
+export function openModel(model: ClusterModel, vectors?: VectorIndex): AssignableModel {
+  return { ...model, index: vectors === undefined ? createExactIndex(model.exemplars) : createProposedIndex(model.exemplars, vectors) };
 }
 
 /** A race as a model compares it: masked title, without dropped keys. */

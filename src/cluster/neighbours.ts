@@ -1,12 +1,12 @@
-import { createAlphabet, editsBetween, METADATA_SHARE, mixDistance, TITLE_SHARE, type RaceFacts } from './distance.ts';
+import { createAlphabet, editsBetween, METADATA_SHARE, mixDistance, raceDistance, TITLE_SHARE, type RaceFacts } from './distance.ts';
 import { embed } from './embedding.ts';
 
 /** The nearest item to a race, by its number; the distance is the true one. */
 export type Neighbour = { readonly item: number; readonly distance: number };
 
-/** Finds the nearest of a fixed list of races. */
+/** Finds the nearest of a fixed list of races: exactly, or among what a vector index proposes. The distance is the true one either way. */
 export type NeighbourIndex = {
-  /** The nearest item at a distance of at most `limit`; ties go to the lower number. Null if there is none. */
+  /** The nearest item at a distance of at most `limit`; ties go to the lower number. Null if there is none, or none was looked at. */
   nearest(race: RaceFacts, limit: number): Neighbour | null;
 };
 
@@ -23,7 +23,8 @@ const PROPOSALS = 32;
 
 /**
  * Looks at all items, most by their bounds only: shared pairs come from lists by pair, then lengths, then characters.
- * 25 ns an item and race with CI metadata, 120 without any. `items` must not change.
+ * 25 ns an item and race with CI metadata, 120 without any; some microseconds where titles are long and without metadata,
+ * for then nothing rules them out. `items` must not change.
  */
 export function createExactIndex(items: readonly RaceFacts[]): NeighbourIndex {
   const alphabet = createAlphabet();
@@ -101,10 +102,30 @@ function listByPair(items: readonly RaceFacts[]): (key: string, value: string) =
 }
 
 /**
- * By item: others whose vectors are near, itself perhaps among them. 75 µs an item to add, as much to ask (20,000 items,
- * 2026-11). Items are added in `order`, on which the proposals hang a little.
+ * Looks at those items only that a vector index proposes: it may miss the nearest, and takes as long whatever the data.
+ * 75 µs an item to make, as much to ask. `items` must not change.
  */
-export function createProposals(order: Uint32Array, factsOf: (item: number) => RaceFacts, vectors: VectorIndex): (item: number) => readonly number[] {
+export function createProposedIndex(items: readonly RaceFacts[], vectors: VectorIndex): NeighbourIndex {
+  const propose = createProposals(Uint32Array.from(items.keys()), (item) => items[item]!, vectors);
+  return {
+    nearest(race, limit) {
+      let best: Neighbour | null = null;
+      for (const item of propose(race)) {
+        const distance = raceDistance(race, items[item]!);
+        if (distance > limit || (best !== null && (distance > best.distance || (distance === best.distance && item > best.item)))) continue;
+        best = { item, distance };
+      }
+      return best;
+    },
+  };
+}
+
+/**
+ * Items whose vectors are near that of a race, itself perhaps among them. 75 µs an item to add, as much to ask (20,000
+ * items, 2026-11). Items are added in `order`, on which the proposals hang a little.
+ */
+export function createProposals(order: Uint32Array, factsOf: (item: number) => RaceFacts, vectors: VectorIndex): (race: RaceFacts) => readonly number[] {
   for (const item of order) vectors.add(embed(factsOf(item)), item);
-  return (item) => vectors.search(embed(factsOf(item)), Math.min(PROPOSALS, order.length));
+  const proposals = Math.min(PROPOSALS, order.length);
+  return (race) => (proposals === 0 ? [] : vectors.search(embed(race), proposals));
 }

@@ -49,7 +49,7 @@ export type Rebuilt = Eps & {
   readonly minPts: number;
   /** By race: its cluster, -1 for noise. Clusters are numbered by their cores' first race. */
   readonly labels: Int32Array;
-  /** By unseen race: the cluster of the nearest exemplar within eps, -1 for none; null if there were none to assign. */
+  /** By unseen race: the cluster of the nearest exemplar within eps (of those proposed, where labels were proposed), -1 for none; null if there were none to assign. */
   readonly unseenLabels: Int32Array | null;
   /** By cluster. */
   readonly clusters: readonly RebuiltCluster[];
@@ -84,7 +84,7 @@ export type RebuildControl = {
   readonly report: (stage: Stage, ratio: number) => boolean;
   /** Monotone, milliseconds. */
   readonly nowMs: () => number;
-  /** An empty vector index for so many items. Asked for where the budget is spent: all points are then clustered by what it proposes; without it, a sample by the tree. */
+  /** An empty vector index for so many items. Asked for where the budget is spent: all points are then clustered, and unseen races assigned, by what it proposes; without it, a sample by the tree. */
   readonly createVectors?: (capacity: number) => VectorIndex;
 };
 
@@ -114,7 +114,10 @@ function rebuild(races: PackedRaces, unseen: PackedRaces | null, options: Rebuil
   const found = options.eps === 'auto' ? findEps(tree, options, report, spent) : { eps: options.eps, rule: 'given' as const, knee: null };
   const factsOf = (point: number): RaceFacts => comparable(factsAt(races, points.firstRow[point]!), { mask: options.mask, droppedKeys });
   const { createVectors } = control;
-  const proposer = createVectors === undefined ? null : () => createProposals(hashOrder(points), factsOf, createVectors(points.count));
+  const proposer = createVectors === undefined ? null : () => {
+    const propose = createProposals(hashOrder(points), factsOf, createVectors(points.count));
+    return (point: number) => propose(factsOf(point));
+  };
   const { labels: clustered, isExact, sampledPoints } = label(tree, found.eps, options, report, spent, proposer);
   report('measure', 0);
   const medoids = findMedoids(points, clustered);
@@ -126,7 +129,9 @@ function rebuild(races: PackedRaces, unseen: PackedRaces | null, options: Rebuil
   const labels = Int32Array.from(pointOf, (point) => clustered.labels[point]!);
   let unseenLabels: Int32Array | null = null;
   if (unseen !== null) {
-    const model = openModel({ eps: found.eps, mask: options.mask, droppedKeys, exemplars: exemplars.map(({ cluster, ...exemplar }) => ({ ...exemplar, clusterId: String(cluster) })) });
+    // Where the races were too dear to compare with each other, these are too dear to compare with all exemplars.
+    const vectors = isExact ? undefined : createVectors?.(exemplars.length);
+    const model = openModel({ eps: found.eps, mask: options.mask, droppedKeys, exemplars: exemplars.map(({ cluster, ...exemplar }) => ({ ...exemplar, clusterId: String(cluster) })) }, vectors);
     unseenLabels = assignAll(unseen, (race) => assignRace(model, race)?.clusterId ?? null, report);
   }
   close();

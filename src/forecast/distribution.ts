@@ -300,6 +300,19 @@ export function tailFrom(elapsedSec: number): Distribution {
   return { originSec: elapsedSec, low, cumulative, overdue: true };
 }
 
+/**
+ * T by a function that gives P(T - originSec <= sec), rising from about 0 at `fromSec` (> 0) to about 1 at `toSec` (> fromSec): what lies
+ * outside is left out. O(bins between).
+ */
+export function distributionFrom(originSec: number, below: (sec: number) => number, fromSec: number, toSec: number): Distribution {
+  const low = binBelow(Math.max(fromSec, GRID[0]!));
+  const size = Math.max(2, Math.min(binBelow(toSec) + 1, BINS - 1) - low + 1);
+  const cumulative = room(size);
+  const [least, most] = [below(GRID[low]!), below(GRID[low + size - 1]!)];
+  for (let i = 0; i < size; i++) cumulative[i] = (below(GRID[low + i]!) - least) / (most - least);
+  return { originSec, low, cumulative, overdue: false };
+}
+
 /** T + sec: a distribution of what remains becomes one of the total. sec >= 0. O(1). */
 export function shiftBy(distribution: Distribution, sec: number): Distribution {
   return sec === 0 ? distribution : { ...distribution, originSec: distribution.originSec + sec };

@@ -1,9 +1,10 @@
 import { isFinished, type Basis, type RaceState } from '../race/state.ts';
+import { finishAhead, routeMilestones, type AlongRoute } from './along-route.ts';
 import { calibrated, isCalibrated, phaseOf, trueConfidence } from './calibrate.ts';
 import { versionsBeside, type Beside } from './beside.ts';
 import { baseBy, baseOf, type Base } from './history-base.ts';
 import { conditionOn, distributionOf, massBelow, massWithin, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
-import { worthwhileMove, type ShownMove } from './display.ts';
+import { timesTold, worthwhileMove, type ShownMove } from './display.ts';
 import type { Milestone } from './eta-update.ts';
 import { LEAST_PROGRESS } from './learn.ts';
 import { milestonesOf } from './milestones.ts';
@@ -58,6 +59,8 @@ export type Forecast = {
   readonly lossOfPublished: number;
   /** Where to show the finish from now on; of one that is not shown yet, the forecast's. */
   readonly shown: ShownMove;
+  /** Of a vehicle on its route, when it will be at the waypoint ahead, epoch ms; else null. */
+  readonly nextAtMs: number | null;
   /** Made when asked for: most forecasts are not published. */
   readonly milestones: () => Milestone[];
 };
@@ -70,25 +73,27 @@ export type BesideForecast = Pick<Beside, 'role'> & { readonly forecast: Forecas
  * Cost in the standard mix of the benchmarks (six metadata keys): some 20 µs at submission, and 20 to 25 during life, by the
  * voices that speak.
  */
-export function forecastRace(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
-  return withScratch(() => madeOf(model, race, asOfMs));
+export function forecastRace(model: SourceModel | undefined, race: RaceState, asOfMs: number, along: AlongRoute | null = null): Forecast {
+  return withScratch(() => madeOf(model, race, asOfMs, along));
 }
 
-function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
+function madeOf(model: SourceModel | undefined, race: RaceState, asOfMs: number, along: AlongRoute | null): Forecast {
   if (isFinished(race.state) && race.started_at !== null && race.completed_at !== null) return exactForecast(race, (race.completed_at - race.started_at) / 1000);
-  return madeFrom(baseOf(model, race, asOfMs), model, race, asOfMs);
+  return madeFrom(baseOf(model, race, asOfMs), model, race, asOfMs, along);
 }
 
-function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, asOfMs: number): Forecast {
+function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, asOfMs: number, along: AlongRoute | null): Forecast {
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
-  const { distribution: raw, basis } = totalOf(base, model, race, place, elapsedSec);
-  const looked = byShareOfLife(raw, elapsedSec);
+  const ahead = along === null ? null : finishAhead(along, race, asOfMs);
+  const { distribution: raw, basis } = ahead === null ? totalOf(base, model, race, place, elapsedSec) : { distribution: ahead.distribution, basis: 'telemetry' as const };
+  // The range of a waypoint was set right already.
+  const looked = ahead === null ? byShareOfLife(raw, elapsedSec) : raw;
   const calibration = model === undefined || !isCalibrated(basis) ? null : model.calibration;
   const phase = phaseOf(elapsedSec, race.checkpoints[0]?.p50_sec ?? quantile(looked, 0.5));
   const distribution = calibration === null ? looked : calibrated(calibration, phase, looked);
   // What is set right for many is not for one: the point stays where its own distribution has it.
-  const { sec, mass } = point(looked, elapsedSec);
+  const { sec, mass } = ahead === null ? point(looked, elapsedSec) : { sec: ahead.sec, mass: massWithin(looked, ahead.sec / 1.2, ahead.sec / 0.8) };
   const near = massNear(looked, sec, elapsedSec);
   const lossOf = (otherSec: number): number => (otherSec <= elapsedSec ? 1 : Math.max(0, near - massNear(looked, otherSec, elapsedSec)));
   const mostSec = Math.max(MAX_FORECAST_SEC, elapsedSec);
@@ -104,15 +109,16 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
     lossOfPublished: race.published === null ? 1 : lossOf(race.published.eta_sec),
     shown: race.display.finish_at === null || race.started_at === null
       ? { sec: etaSec, gain: 1 }
-      : worthwhileMove((race.display.finish_at - race.started_at) / 1000, etaSec, elapsedSec, (totalSec) => massNear(looked, totalSec, elapsedSec)),
-    milestones: () => withScratch(() => milestonesOf(model, race, place, asOfMs)),
+      : worthwhileMove((race.display.finish_at - race.started_at) / 1000, etaSec, elapsedSec, timesTold(race, elapsedSec), (totalSec) => massNear(looked, totalSec, elapsedSec)),
+    nextAtMs: along?.etas[0]?.etaMs ?? null,
+    milestones: () => (along === null ? withScratch(() => milestonesOf(model, race, place, asOfMs)) : routeMilestones(along, race, asOfMs)),
   };
 }
 
 function besideOf(model: SourceModel, race: RaceState, asOfMs: number): BesideForecast[] {
   return versionsBeside(model, race).flatMap(({ role, clustering }) => withScratch(() => {
     const base = baseBy(model, clustering, race, asOfMs);
-    return base === null ? [] : [{ role, forecast: madeFrom(base, model, race, asOfMs) }];
+    return base === null ? [] : [{ role, forecast: madeFrom(base, model, race, asOfMs, null) }];
   }));
 }
 
@@ -222,6 +228,6 @@ export function exactForecast(race: RaceState, sec: number): Forecast {
   return {
     etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-    overdue: false, lossOfPublished: 0, shown: { sec, gain: 0 }, beside: () => [], milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
+    overdue: false, lossOfPublished: 0, shown: { sec, gain: 0 }, beside: () => [], nextAtMs: null, milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };
 }

@@ -15,18 +15,19 @@ export type MixtureHeader = {
   readonly lengths: readonly number[];
   readonly titles: readonly number[];
   readonly regressed: number;
+  readonly clusterGain: number;
 };
 
 /** A mixture as a header and columns of numbers; equal histories give equal ones. O(size). */
 export function storeMixture(mixture: Mixture): { header: MixtureHeader; columns: Column[] } {
   const { taught, traits, choice, titles, regression, recent } = mixture;
   const columns: Column[] = [
-    ...cellColumns(mixture.cells), ...cellColumns(mixture.long), ...recentColumns(recent), choice.weights, mixture.weights, mixture.kernel,
+    ...cellColumns(mixture.cells), ...cellColumns(mixture.long), ...recentColumns(recent), choice.weights, mixture.weights, mixture.clusterWeights, mixture.kernel,
     regression.coefficients, regression.covariance, regression.means, regression.variances, ...titles.values(),
   ];
   return {
     header: {
-      taught, regressed: regression.count, titles: [...titles.keys()], lengths: columns.map(({ length }) => length),
+      taught, clusterGain: mixture.clusterGain, regressed: regression.count, titles: [...titles.keys()], lengths: columns.map(({ length }) => length),
       traits: traits.list.map(({ name, hash, lastSeen, numbers, withTitle, alone }) => [name, hash, lastSeen, numbers, withTitle.hits, withTitle.misses, alone.hits, alone.misses]),
       choice: { best: choice.best, chain: choice.chain, common: choice.common, ratios: choice.ratios },
     },
@@ -37,7 +38,7 @@ export function storeMixture(mixture: Mixture): { header: MixtureHeader; columns
 /** The kinds of the columns, in their order; the weights of titles follow. */
 const KINDS = [
   Int32Array, Uint32Array, Uint8Array, Float32Array, Uint32Array, Int32Array, Uint32Array, Uint8Array, Float32Array, Uint32Array,
-  Float32Array, Int32Array, Int32Array, Float32Array, Uint32Array, Float32Array, Float32Array, Float64Array,
+  Float32Array, Int32Array, Int32Array, Float32Array, Uint32Array, Float32Array, Float32Array, Float32Array, Float64Array,
   Float64Array, Float64Array, Float64Array, Float64Array,
 ] as const;
 
@@ -50,9 +51,9 @@ export function restoreMixture(header: MixtureHeader, take: (bytes: number) => A
     const kind = KINDS[i] ?? Float32Array;
     return new kind(take(length * kind.BYTES_PER_ELEMENT));
   });
-  const [keys, touched, sizes, samples, stamps, longKeys, longTouched, longSizes, longSamples, longStamps, logs, recentTitles, hashes, numbers, recentStamps, choiceWeights, weights, kernel, coefficients, covariance, means, variances] = columns as [
+  const [keys, touched, sizes, samples, stamps, longKeys, longTouched, longSizes, longSamples, longStamps, logs, recentTitles, hashes, numbers, recentStamps, choiceWeights, weights, clusterWeights, kernel, coefficients, covariance, means, variances] = columns as [
     Int32Array, Uint32Array, Uint8Array, Float32Array, Uint32Array, Int32Array, Uint32Array, Uint8Array, Float32Array, Uint32Array, Float32Array, Int32Array, Int32Array, Float32Array, Uint32Array,
-    Float32Array, Float32Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array,
+    Float32Array, Float32Array, Float32Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array,
   ];
   const traits = header.traits.map(([name, hash, lastSeen, seen, withTitleHits, withTitleMisses, aloneHits, aloneMisses]): Trait => ({
     name, hash, lastSeen, numbers: [...seen], withTitle: { hits: withTitleHits, misses: withTitleMisses }, alone: { hits: aloneHits, misses: aloneMisses },
@@ -61,7 +62,7 @@ export function restoreMixture(header: MixtureHeader, take: (bytes: number) => A
     ...createMixture(), taught: header.taught, traits: createTraits(traits), choice: { ...header.choice, weights: choiceWeights },
     cells: cellsOf(MOST_CELLS, CELL_SAMPLES, { keys, touched, sizes, samples, stamps }),
     long: cellsOf(MOST_LONG_CELLS, LONG_SAMPLES, { keys: longKeys, touched: longTouched, sizes: longSizes, samples: longSamples, stamps: longStamps }),
-    recent: recentOf(logs, recentTitles, hashes, numbers, recentStamps), weights, kernel,
+    recent: recentOf(logs, recentTitles, hashes, numbers, recentStamps), weights, clusterWeights, clusterGain: header.clusterGain, kernel,
     titles: new Map(header.titles.map((title, i) => [title, columns[KINDS.length + i] as Float32Array])),
     regression: { count: header.regressed, coefficients, covariance, means, variances },
   };

@@ -29,6 +29,10 @@ const RATE_TITLE = 0.1;
 const RATE_SOURCE = 0.05;
 const FORGET_TITLE = 0.01;
 const FORGET_SOURCE = 0.0005;
+/** Runs of a kind of title from which on its cluster is not asked. Of 1, 3 and 6 the best on the first 40 % of jobs whose titles were made rare. */
+const KNOWN_RUNS = 6;
+/** How fast it is forgotten what clusters were worth. Chosen, not tuned. */
+const CLUSTER_GAIN_RATE = 0.05;
 const MOST_GAIN = 6;
 /** How fast the kernel's widths follow, and the least share of one. */
 const KERNEL_RATE = 0.015;
@@ -37,7 +41,7 @@ const NEIGHBOUR_RACES = 400;
 const TITLE_LIKENESS = 1;
 
 /** Contexts by number; from SLOT_BASE on three per slot. */
-const CONTEXT = { source: 0, longSource: 1, longTitle: 2, mask: 3, title: 4, passed: 5, common: 6, neighbours: 7, regression: 8, ratioTitle: 9, ratioSource: 12, pair: 15, chain: 25, cluster: 28, clusterOfKnown: 29, slot: 30 } as const;
+const CONTEXT = { source: 0, longSource: 1, longTitle: 2, mask: 3, title: 4, passed: 5, common: 6, neighbours: 7, regression: 8, ratioTitle: 9, ratioSource: 12, pair: 15, chain: 25, cluster: 28, slot: 29 } as const;
 const PER_SLOT = 3;
 const CONTEXTS = CONTEXT.slot + PER_SLOT * SLOTS;
 const PER_CONTEXT = BUCKETS * MEMORIES.length;
@@ -46,7 +50,6 @@ const PRIOR = Float64Array.from({ length: CONTEXTS }, (_, id) => {
   if (id === CONTEXT.source || id === CONTEXT.longSource) return Math.exp(-3);
   if (id >= CONTEXT.ratioSource && id < CONTEXT.pair) return Math.exp(-2);
   if (id === CONTEXT.mask || id === CONTEXT.regression || id === CONTEXT.longTitle) return Math.exp(-1);
-  if (id === CONTEXT.clusterOfKnown) return Math.exp(-2);
   return id >= CONTEXT.slot && (id - CONTEXT.slot) % PER_SLOT > 0 ? Math.exp(-2) : 1;
 });
 
@@ -82,6 +85,10 @@ export type Mixture = {
   choice: Choice;
   /** Log weights by (context, support, memory), of the source and of titles. */
   weights: Float32Array;
+  /** Log weights of races that a cluster speaks for, beside those of the source. */
+  clusterWeights: Float32Array;
+  /** What clusters have added to the log of the truth's density of late, a mean over the races that they speak for: below 0 they are not heard. */
+  clusterGain: number;
   /** Weights of the kernel's widths, summing to 1. */
   kernel: Float64Array;
   titles: Map<number, Float32Array>;
@@ -91,7 +98,7 @@ export type Mixture = {
 export function createMixture(): Mixture {
   return {
     taught: 0, cells: createCells(MOST_CELLS, CELL_SAMPLES), long: createCells(MOST_LONG_CELLS, LONG_SAMPLES), traits: createTraits(), recent: createRecentRaces(), choice: emptyChoice(),
-    weights: new Float32Array(0), kernel: startingKernel(), titles: new Map(), regression: createRegression(),
+    weights: new Float32Array(0), clusterWeights: new Float32Array(0), clusterGain: 0, kernel: startingKernel(), titles: new Map(), regression: createRegression(),
   };
 }
 
@@ -143,6 +150,7 @@ export type Blend = { readonly distribution: Distribution; readonly titleRuns: n
 export function blend(mixture: Mixture, subject: Subject): Blend | null {
   if (mixture.taught === 0) return null;
   gather(mixture, subject);
+  if (mixture.clusterGain >= 0) addCluster(mixture, subject);
   if (gathered.experts === 0) return null;
   const total = weigh(mixture);
   return { distribution: blended(mixture, total), titleRuns: gathered.titleSize, kindRuns: gathered.maskSize, clusterRuns: gathered.clusterSize, byCluster: isByCluster() };
@@ -189,7 +197,11 @@ export function learnMixture(mixture: Mixture, subject: Subject, sec: number, ha
   if (gathered.experts > 0) {
     const total = weigh(mixture);
     beforeIt?.(blended(mixture, total));
-    judge(mixture, log, total);
+    const without = judge(mixture, log, total);
+    if (addCluster(mixture, subject)) {
+      const gain = Math.log(judge(mixture, log, weigh(mixture)) / without);
+      mixture.clusterGain += CLUSTER_GAIN_RATE * (gain - mixture.clusterGain);
+    }
   }
   teachRegression(mixture, subject, log);
   teachCells(mixture, log, hasPassed);
@@ -226,7 +238,7 @@ function isTimeToChoose(taught: number): boolean {
   return taught >= 512 ? taught % 512 === 0 : taught >= 8 && (taught & (taught - 1)) === 0;
 }
 
-function gather(mixture: Mixture, { title, startedAtMs, metadata, cluster = 0 }: Subject): void {
+function gather(mixture: Mixture, { title, startedAtMs, metadata }: Subject): void {
   const { cells, choice, traits, long } = mixture;
   clearReading(reading);
   for (const { key, value } of metadata) if (value !== null) readTrait(traits, key, value, reading);
@@ -240,12 +252,11 @@ function gather(mixture: Mixture, { title, startedAtMs, metadata, cluster = 0 }:
 
   addCellOf(cells, CONTEXT.source, SALT.source, 0);
   addCellOf(long, CONTEXT.longSource, SALT.source, 0);
-  const maskSize = addCellOf(cells, CONTEXT.mask, combine(g.mask, SALT.mask), 0);
-  g.maskSize = maskSize;
+  g.clusterSize = 0;
+  g.maskSize = addCellOf(cells, CONTEXT.mask, combine(g.mask, SALT.mask), 0);
   const titleFrom = g.used;
   g.titleSize = addCellOf(cells, CONTEXT.title, combine(g.title, SALT.title), 0);
   readCentre(g.titleSize > 0 ? titleFrom : 0, g.titleSize > 0 ? g.titleSize : g.experts > 0 ? g.sizes[0]! : 0);
-  g.clusterSize = cluster === 0 ? 0 : addCellOf(cells, maskSize === 0 ? CONTEXT.cluster : CONTEXT.clusterOfKnown, combine(cluster, SALT.cluster), 0);
   // Until then both hold the same.
   if (g.titleSize === CELL_SAMPLES) addCellOf(long, CONTEXT.longTitle, combine(g.title, SALT.title), 0);
   addCellOf(cells, CONTEXT.passed, combine(g.title, SALT.passed), 0);
@@ -279,6 +290,16 @@ function gather(mixture: Mixture, { title, startedAtMs, metadata, cluster = 0 }:
   readNumbers(traits);
   g.expected = g.centre + regress(mixture.regression, g.centre, g.last, startedAtMs, g.numbers);
   addCellOf(cells, CONTEXT.regression, SALT.regression, g.expected);
+}
+
+/**
+ * Has the cluster of a race speak where little is known of its kind of title; elsewhere titles say more. Such races have
+ * weights of their own beside those that are learned without it: on all other races, clusters change nothing.
+ */
+function addCluster({ cells }: Mixture, { cluster = 0 }: Subject): boolean {
+  const g = gathered;
+  if (cluster !== 0 && g.maskSize < KNOWN_RUNS) g.clusterSize = addCellOf(cells, CONTEXT.cluster, combine(cluster, SALT.cluster), 0);
+  return g.clusterSize > 0;
 }
 
 type HashedTitle = { readonly title: number; readonly mask: number };
@@ -420,9 +441,9 @@ function bucketOf(size: number): number {
 }
 
 /** Weights of all gathered experts by memory; returns their sum. */
-function weigh({ weights, titles }: Mixture): number {
-  const { experts, ids, sizes, title } = gathered;
-  const own = titles.get(title);
+function weigh({ weights, titles, clusterWeights }: Mixture): number {
+  const { experts, ids, sizes, title, clusterSize } = gathered;
+  const own = clusterSize > 0 ? clusterWeights : titles.get(title);
   let total = 0;
   for (let e = 0; e < experts; e++) {
     const bucket = bucketOf(sizes[e]!);
@@ -442,9 +463,12 @@ function learned(weights: Float32Array, at: number): number {
   return at < weights.length ? weights[at]! : 0;
 }
 
-/** Moves weights towards the experts, and the kernel towards the widths, that gave the truth a higher density than the mixture did. */
-function judge(mixture: Mixture, log: number, total: number): void {
-  const { experts, ids, sizes, from, samples, title } = gathered;
+/**
+ * Moves weights towards the experts, and the kernel towards the widths, that gave the truth a higher density than the
+ * mixture did: where a cluster speaks, only the weights of such races. Returns the density that the mixture gave it.
+ */
+function judge(mixture: Mixture, log: number, total: number): number {
+  const { experts, ids, sizes, from, samples, title, clusterSize } = gathered;
   const { kernel } = mixture;
   const widths = KERNEL_WIDTHS.length;
   const [ka, kb, kc, kd] = kernel as unknown as [number, number, number, number];
@@ -487,17 +511,17 @@ function judge(mixture: Mixture, log: number, total: number): void {
     mixed += wa * (a - DENSITY_FLOOR) + wb * (b - DENSITY_FLOOR) + wc * (c - DENSITY_FLOOR);
   }
   mixture.weights = longEnough(mixture.weights, mixture.traits);
-  const own = ownWeights(mixture, title);
+  const own = clusterSize > 0 ? mixture.clusterWeights = longEnough(mixture.clusterWeights, mixture.traits) : ownWeights(mixture, title);
   for (let e = 0; e < experts; e++) {
     const at = ids[e]! * PER_CONTEXT + bucketOf(sizes[e]!) * 3;
     for (let m = 0; m < 3; m++) {
       const gain = Math.min(Math.max(densities[3 * e + m]! / mixed - 1, -1), MOST_GAIN);
-      mixture.weights[at + m] = mixture.weights[at + m]! * (1 - FORGET_SOURCE) + RATE_SOURCE * gain;
+      if (clusterSize === 0) mixture.weights[at + m] = mixture.weights[at + m]! * (1 - FORGET_SOURCE) + RATE_SOURCE * gain;
       if (own !== null) own[at + m] = own[at + m]! * (1 - FORGET_TITLE) + RATE_TITLE * gain;
     }
   }
   // One step of expectation maximisation, by a small share.
-  if (gathered.titleSize > 0) {
+  if (gathered.titleSize > 0 && clusterSize === 0) {
     ofWidth.set([da, db, dc, dd]);
     let sum = 0;
     for (let w = 0; w < widths; w++) {
@@ -506,6 +530,7 @@ function judge(mixture: Mixture, log: number, total: number): void {
     }
     for (let w = 0; w < widths; w++) kernel[w] = kernel[w]! / sum;
   }
+  return mixed;
 }
 
 /** The weights of a title that has come before, those of the title used longest ago leaving. */

@@ -8,8 +8,8 @@ import { joined } from './text-frame.ts';
 
 /**
  * GET /v1/etas/stream: the frames of /v1/etas as server-sent events. The filter is in the query: race_id and state may
- * repeat, source is a glob, metadata is key=value and may repeat. An event's id is its resume token, so a browser's own
- * reconnect (Last-Event-ID) resumes.
+ * repeat, source is a glob, metadata is key=value and may repeat; changes=true as in a subscribe frame. An event's id is its
+ * resume token, so a browser's own reconnect (Last-Event-ID) resumes.
  */
 export function eventStreamRoutes(app: App, options: SocketOptions): void {
   app.get('/v1/etas/stream', { schema: { hide: true } }, async (request, reply) => {
@@ -55,7 +55,7 @@ export function eventStreamRoutes(app: App, options: SocketOptions): void {
       options.onClose();
     });
     raw.on('error', () => {});
-    subscriber.subscribe(parsed.filter, resume);
+    subscriber.subscribe(parsed.filter, resume, list(query['changes'])?.[0] === 'true');
   });
 }
 

@@ -1,7 +1,9 @@
-import type { EtaView, RaceView } from '../bridge/frames.ts';
+import type { EtaView, RaceChange, RaceView } from '../bridge/frames.ts';
+import { withMoves, type StageMove } from '../bridge/stage-moves.ts';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { Published, RaceEvent, RaceState, Stage } from '../race/state.ts';
 import type { PlannedStage, RaceStateName } from '../race/update.ts';
+import { movesSince } from './stage-moves.ts';
 
 /**
  * What the gateway keeps of a RaceState: what it answers with, not what only the fold needs (checkpoints, field times,
@@ -156,7 +158,19 @@ export function etaViewOfPublished(state: RaceState, published: Published): EtaV
   };
 }
 
-export function raceViewOf(facts: RaceFacts, eta: EtaView | null): RaceView {
+/** `moves` = what movesSince says, where it has been asked. */
+export function raceViewOf(facts: RaceFacts, eta: EtaView | null, moves = movesSince(facts, eta)): RaceView {
+  return {
+    ...headOf(facts, eta),
+    eta: eta === null || moves.length === 0 ? eta : { ...eta, milestones: withMoves(eta.milestones, moves) },
+  };
+}
+
+export function raceChangeOf(facts: RaceFacts, eta: EtaView | null, moves: readonly StageMove[]): RaceChange {
+  return { ...headOf(facts, eta), moves };
+}
+
+function headOf(facts: RaceFacts, eta: EtaView | null): Omit<RaceView, 'eta'> {
   return {
     race_id: facts.race_id,
     source: facts.source,
@@ -173,7 +187,6 @@ export function raceViewOf(facts: RaceFacts, eta: EtaView | null): RaceView {
     deadline_at: facts.deadline_at,
     update_interval_hint_sec: facts.update_interval_hint_sec ?? eta?.update_interval_hint_sec ?? null,
     updated_at: facts.last_at,
-    eta,
   };
 }
 

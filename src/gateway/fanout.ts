@@ -2,7 +2,7 @@ import { closeCodes, compileFilter, HEARTBEAT_MS, serialiseFrame, type EtaFilter
 import type { Clock } from '../ports/clock.ts';
 import type { Timers } from '../runtime/timers.ts';
 import { decodeResume, encodeResume, hashFilter } from './resume-token.ts';
-import { jsonOf, type RaceLiveView, type ViewedRace } from './view.ts';
+import { changeJsonOf, jsonOf, type RaceLiveView, type ViewedRace } from './view.ts';
 
 /** Races and ids of one frame, for a sink that does not speak JSON. */
 export type RaceFrame = {
@@ -34,8 +34,8 @@ export type FrameSink = {
 };
 
 export type Subscriber = {
-  /** Replaces the subscription. `complaint` = why it was refused. */
-  subscribe(filter: EtaFilter, resume: string | null): { readonly complaint: string | null };
+  /** Replaces the subscription. `withChanges` = revisions that were sent need not be sent again. `complaint` = why it was refused. */
+  subscribe(filter: EtaFilter, resume: string | null, withChanges?: boolean): { readonly complaint: string | null };
   /** Ends the subscription; the connection stays. */
   unsubscribe(): void;
   /** Sends an error frame; the connection stays. */
@@ -76,8 +76,8 @@ type Connection = {
   readonly sink: FrameSink;
   seq: number;
   subscription: Subscription | null;
-  /** Races to send, and ids to remove, at the next frame; only ids: what is sent is the state at that moment. */
-  readonly changed: Set<string>;
+  /** Races to send, each with whether its revision is to be sent too, and ids to remove, at the next frame; what is sent is the state at that moment. */
+  readonly changed: Map<string, boolean>;
   readonly removed: Set<string>;
   /** The snapshot is not through yet: `first` until its first part has gone. */
   snapshot: 'first' | 'rest' | null;
@@ -93,6 +93,7 @@ type Connection = {
 type Subscription = {
   readonly filter: EtaFilter;
   readonly hash: string;
+  readonly withChanges: boolean;
   readonly fits: (race: { race_id: string; source: string; state: ViewedRace['facts']['state']; metadata: Record<string, string> }) => boolean;
   /** Ids are all that it asks for: what the index by id leads to fits. */
   readonly isByIdAlone: boolean;
@@ -125,12 +126,13 @@ export function createFanout(options: FanoutOptions): Fanout {
   let lastTicked = 0;
   let stopTicker: (() => void) | null = null;
 
-  const mark = (connection: Connection, raceId: string, race: ViewedRace | null, source: string): void => {
+  const mark = (connection: Connection, raceId: string, race: ViewedRace | null, source: string, isRevised: boolean): void => {
     const subscription = connection.subscription;
     if (subscription === null) return;
     if (race !== null && (subscription.isByIdAlone || subscription.fits(race.facts))) {
-      if (connection.removed.size > 0) connection.removed.delete(raceId);
-      connection.changed.add(raceId);
+      const wasRemoved = connection.removed.size > 0 && connection.removed.delete(raceId);
+      const holds = subscription.withChanges && connection.snapshot === null && !wasRemoved && subscription.shown?.has(raceId) !== false;
+      connection.changed.set(raceId, isRevised || !holds || connection.changed.get(raceId) === true);
     } else {
       const wasPending = connection.changed.delete(raceId);
       const holds = subscription.shown === null ? subscription.fitsForEver(raceId, source) : subscription.shown.has(raceId);
@@ -140,9 +142,9 @@ export function createFanout(options: FanoutOptions): Fanout {
     schedule(connection);
   };
 
-  const stopListening = view.onChange((raceId, race, source) => {
-    for (const connection of byRace.get(raceId) ?? []) mark(connection, raceId, race, source);
-    for (const connection of wide) mark(connection, raceId, race, source);
+  const stopListening = view.onChange((raceId, race, source, isRevised) => {
+    for (const connection of byRace.get(raceId) ?? []) mark(connection, raceId, race, source, isRevised);
+    for (const connection of wide) mark(connection, raceId, race, source, isRevised);
   });
 
   function schedule(connection: Connection): void {
@@ -205,20 +207,25 @@ export function createFanout(options: FanoutOptions): Fanout {
 
     const { sink } = connection;
     const parts: Buffer[] = [];
+    const changes: string[] = [];
     const races: ViewedRace[] = [];
     let bytes = 0;
-    for (const raceId of connection.changed) {
+    for (const [raceId, isWhole] of connection.changed) {
       if (bytes >= FRAME_BYTES) break;
       connection.changed.delete(raceId);
       const race = view.get(raceId);
       if (race === undefined) continue;
-      if (sink.sendRaces === undefined) {
+      if (sink.sendRaces !== undefined) {
+        races.push(race);
+        bytes += ENCODED_RACE_BYTES;
+      } else if (isWhole) {
         const json = jsonOf(race);
         bytes += json.length;
         parts.push(json);
       } else {
-        races.push(race);
-        bytes += ENCODED_RACE_BYTES;
+        const json = changeJsonOf(race);
+        bytes += json.length;
+        changes.push(json);
       }
       subscription.shown?.add(raceId);
     }
@@ -240,7 +247,7 @@ export function createFanout(options: FanoutOptions): Fanout {
     else {
       const head = isSnapshot
         ? `{"type":"snapshot","seq":${connection.seq},"first":${first},"complete":${isThrough},"races":[`
-        : `{"type":"delta","seq":${connection.seq},"removed":${removed.length === 0 ? '[]' : JSON.stringify(removed)},"races":[`;
+        : `{"type":"delta","seq":${connection.seq},"removed":${removed.length === 0 ? '[]' : JSON.stringify(removed)},${changes.length === 0 ? '' : `"changes":[${changes.join(',')}],`}"races":[`;
       const tail = resume === null ? ']}' : `],"resume":"${resume}"}`;
       if (sink.sendParts === undefined) sink.send(`${head}${parts.map(String).join(',')}${tail}`, resume);
       else sink.sendParts(head, parts, tail, resume);
@@ -332,7 +339,7 @@ export function createFanout(options: FanoutOptions): Fanout {
       if (fits) subscription.shown?.add(raceId);
       if (!isChanged) continue;
       connection.removed.delete(raceId);
-      if (fits) connection.changed.add(raceId);
+      if (fits) connection.changed.set(raceId, true);
       else if (subscription.fitsForEver(raceId, source)) connection.removed.add(raceId);
     }
     return true;
@@ -358,12 +365,12 @@ export function createFanout(options: FanoutOptions): Fanout {
   return {
     open(sink) {
       const connection: Connection = {
-        sink, seq: 0, subscription: null, changed: new Set(), removed: new Set(), snapshot: null, scheduled: false, lastSlot: -Infinity,
+        sink, seq: 0, subscription: null, changed: new Map(), removed: new Set(), snapshot: null, scheduled: false, lastSlot: -Infinity,
         lastTokenAtMs: 0, slowSinceMs: null, subscribes: [], closed: false,
       };
       connections.add(connection);
       return {
-        subscribe(filter, resume) {
+        subscribe(filter, resume, withChanges = false) {
           const nowMs = clock.nowMs();
           connection.subscribes = connection.subscribes.filter((atMs) => nowMs - atMs < SUBSCRIBE_WINDOW_MS);
           if (connection.subscribes.length >= MAX_SUBSCRIBES) {
@@ -373,7 +380,7 @@ export function createFanout(options: FanoutOptions): Fanout {
           unindex(connection);
           connection.changed.clear();
           connection.removed.clear();
-          const subscription = subscriptionOf(filter);
+          const subscription = subscriptionOf(filter, withChanges);
           connection.subscription = subscription;
           index(connection, filter);
           if (resume !== null && resumeFrom(connection, subscription, resume)) {
@@ -384,7 +391,7 @@ export function createFanout(options: FanoutOptions): Fanout {
           } else {
             connection.removed.clear();
             connection.snapshot = 'first';
-            for (const race of candidates(filter)) if (subscription.fits(race.facts)) connection.changed.add(race.facts.race_id);
+            for (const race of candidates(filter)) if (subscription.fits(race.facts)) connection.changed.set(race.facts.race_id, true);
           }
           if (!connection.scheduled) {
             connection.scheduled = true;
@@ -420,7 +427,7 @@ export function createFanout(options: FanoutOptions): Fanout {
   };
 }
 
-function subscriptionOf(filter: EtaFilter): Subscription {
+function subscriptionOf(filter: EtaFilter, withChanges: boolean): Subscription {
   const lasting = compileFilter({
     ...(filter.race_ids === undefined ? {} : { race_ids: filter.race_ids }),
     ...(filter.source === undefined ? {} : { source: filter.source }),
@@ -429,6 +436,7 @@ function subscriptionOf(filter: EtaFilter): Subscription {
   return {
     filter,
     hash: hashFilter(filter),
+    withChanges,
     fits: compileFilter(filter),
     isByIdAlone: filter.race_ids !== undefined && filter.source === undefined && !canCease,
     fitsForEver: (raceId, source) => lasting({ race_id: raceId, source, state: 'running', metadata: {} }),

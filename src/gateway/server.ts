@@ -35,6 +35,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { historicRoutes } from './routes/historic.ts';
 import { journeyRoutes } from './routes/journeys.ts';
 import { liveRoutes } from './routes/live.ts';
+import { mapRoutes, withTiles } from './routes/map.ts';
 import { raceRoutes } from './routes/races.ts';
 import { rebuildRoutes } from './routes/rebuilds.ts';
 import { serviceRoutes } from './routes/service.ts';
@@ -86,7 +87,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 /** The gateway without its listener: what the OpenAPI document is made from. */
 export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; listenGrpc(port: number): Promise<number>; close(): Promise<void> }> {
   const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
-  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, maxHttpConnections = 4_096, readOnly = false, tokens } = options;
+  const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, maxHttpConnections = 4_096, readOnly = false, mapTiles = null, tokens } = options;
   const view = await openView({ log, codec, clock, logger });
   const partitions = await log.partitionCount('race-updates');
   const pending = pendingWrites(view, clock);
@@ -104,7 +105,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     clusterModels, pilotSource: deps.pilotSource ?? null,
     ...(deps.runningRebuilds === undefined ? {} : { runningRebuilds: deps.runningRebuilds }),
     log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, readRouteFile: deps.readRouteFile, view, routes, journeys, pending, updates, firstEtas: waiting, partitions,
-    dataDir: deps.dataDir ?? null, readOnly,
+    dataDir: deps.dataDir ?? null, readOnly, mapTiles,
     ...(deps.examine === undefined ? {} : { examine: deps.examine }),
   };
 
@@ -179,10 +180,10 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo, transformObject: (built) => ('openapiObject' in built ? withOptionalBodies(built.openapiObject) : built.swaggerObject) });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const register of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, telemetryRoutes, travelRoutes, journeyRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
+  for (const register of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, telemetryRoutes, travelRoutes, journeyRoutes, mapRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
     await app.register(async (scope) => register(scope as App, context));
   }
-  boardRoutes(app, { pagePolicy: PAGE_POLICY });
+  boardRoutes(app, { pagePolicy: withTiles(PAGE_POLICY, mapTiles) });
   const socketOptions = {
     fanout, view, maxConnections, allowedOrigins,
     onOpen: () => hooks.onSocketOpen?.(),

@@ -87,7 +87,7 @@ function serveSocket(socket: WebSocket, connection: Duplex, options: SocketOptio
       subscriber.unsubscribe();
       return;
     }
-    const { complaint } = subscriber.subscribe(parsed.frame.filter, parsed.frame.resume ?? null);
+    const { complaint } = subscriber.subscribe(parsed.frame.filter, parsed.frame.resume ?? null, parsed.frame.changes);
     if (complaint !== null) refuse(complaint);
   });
   // A frame over 64 KB or a broken one: ws closes with its own code, the error needs a listener.

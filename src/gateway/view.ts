@@ -1,4 +1,5 @@
-import { type EtaView, type RaceView } from '../bridge/frames.ts';
+import type { EtaView } from '../bridge/frames.ts';
+import { withMoves, type StageMove } from '../bridge/stage-moves.ts';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
@@ -8,8 +9,9 @@ import type { PartitionState, RaceState } from '../race/state.ts';
 import { followTopic, type Follower } from '../runtime/follow-topic.ts';
 import { systemTimers } from '../runtime/timers.ts';
 import { beginTurn } from '../runtime/turns.ts';
-import { etaViewOf, etaViewOfPublished, factsOf, factsOfEta, raceViewOf, type RaceFacts } from './facts.ts';
+import { etaViewOf, etaViewOfPublished, factsOf, factsOfEta, raceChangeOf, raceViewOf, type RaceFacts } from './facts.ts';
 import type { ResumePoint } from './resume-token.ts';
+import { movesSince } from './stage-moves.ts';
 
 /** A race in the view. Replaced parts, never edited ones: a reader may keep what it was given. */
 export type ViewedRace = {
@@ -25,12 +27,19 @@ export type ViewedRace = {
   changedAtMs: number;
   /** `raceViewOf` as JSON, made when first asked for after a change: the same bytes for all subscribers. */
   json: Buffer | null;
+  /** `raceChangeOf` as JSON, likewise. */
+  changeJson: string | null;
+  /** What movesSince says, made when first asked for after a change. */
+  moves: readonly StageMove[] | null;
 };
 
 type Removal = { readonly raceId: string; readonly source: string; readonly partition: number; readonly offset: number; readonly removedAtMs: number };
 
-/** `race` is null when the race left the view; `source` is its last known one. */
-type ViewListener = (raceId: string, race: ViewedRace | null, source: string) => void;
+/**
+ * `race` is null when the race left the view; `source` is its last known one. `isRevised` = more has changed than a
+ * RaceChange tells.
+ */
+type ViewListener = (raceId: string, race: ViewedRace | null, source: string, isRevised: boolean) => void;
 
 /** The live races as race-states and eta-updates tell them. Restored from the log, needs no database. */
 export type RaceLiveView = {
@@ -65,6 +74,8 @@ export type ViewOptions = {
 export const REMOVAL_MEMORY_MS = 600_000;
 const MAX_REMOVALS = 100_000;
 const PROVISIONAL_MS = 60_000;
+/** Chosen: so many take as many bytes as two milestones. More become part of what is sent whole. */
+const MOST_MOVES = 16;
 
 /**
  * Opens the view and starts to read.
@@ -85,15 +96,19 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
   const openedAtMs = clock.nowMs();
   let restored = false;
 
-  const changed = (race: ViewedRace): void => {
+  const changed = (race: ViewedRace, isRevised: boolean): void => {
+    const toldMoves = race.moves;
     race.json = null;
+    race.changeJson = null;
+    race.moves = null;
     race.changedAtMs = clock.nowMs();
-    for (const listener of listeners) listener(race.facts.race_id, race, race.facts.source);
+    const isWhole = isRevised || (toldMoves !== null && toldMoves.length > 0 && outgrows(race, toldMoves));
+    for (const listener of listeners) listener(race.facts.race_id, race, race.facts.source, isWhole);
   };
 
   const remove = (race: ViewedRace): void => {
     races.delete(race.facts.race_id);
-    for (const listener of listeners) listener(race.facts.race_id, null, race.facts.source);
+    for (const listener of listeners) listener(race.facts.race_id, null, race.facts.source, true);
   };
 
   const forgetRemoval = (removal: Removal): void => {
@@ -107,10 +122,10 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
     if (known === undefined) {
       const race: ViewedRace = {
         facts: factsOf(state), eta: state.published === null ? null : etaViewOfPublished(state, state.published),
-        partition: record.partition, etaOffset: -1, stateOffset: record.offset, provisional: false, changedAtMs: 0, json: null,
+        partition: record.partition, etaOffset: -1, stateOffset: record.offset, provisional: false, changedAtMs: 0, json: null, changeJson: null, moves: null,
       };
       races.set(state.race_id, race);
-      changed(race);
+      changed(race, true);
       return;
     }
     // A former owner's late send must not undo a newer state.
@@ -119,8 +134,9 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
     known.facts = factsOf(state);
     known.provisional = false;
     known.stateOffset = record.offset;
-    if (state.published !== null && (known.eta === null || known.eta.revision < state.revision)) known.eta = etaViewOfPublished(state, state.published);
-    changed(known);
+    const isRevised = state.published !== null && (known.eta === null || known.eta.revision < state.revision);
+    if (isRevised) known.eta = etaViewOfPublished(state, state.published!);
+    changed(known, isRevised);
   };
 
   const onStateTombstone = (record: LogRecord, raceId: string): void => {
@@ -147,7 +163,7 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
           state: eta.state, attempt: eta.attempt, queued_at: eta.queued_at, started_at: eta.started_at, completed_at: eta.completed_at,
         };
       }
-      changed(known);
+      changed(known, true);
       return;
     }
     const removal = removals.get(eta.race_id);
@@ -155,10 +171,10 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
     if (isOld || (removal !== undefined && record.appendedAtMs <= removal.removedAtMs)) return;
     const race: ViewedRace = {
       facts: factsOfEta(eta), eta: etaViewOf(eta), partition: record.partition, etaOffset: record.offset, stateOffset: -1,
-      provisional: true, changedAtMs: 0, json: null,
+      provisional: true, changedAtMs: 0, json: null, changeJson: null, moves: null,
     };
     races.set(eta.race_id, race);
-    changed(race);
+    changed(race, true);
   };
 
   const onEtaTombstone = (record: LogRecord, raceId: string): void => {
@@ -170,7 +186,7 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
     }
     known.eta = null;
     known.etaOffset = record.offset;
-    changed(known);
+    changed(known, true);
   };
 
   const reader = (topic: 'race-states' | 'eta-updates'): Follower => followTopic({
@@ -251,13 +267,32 @@ export async function openView(options: ViewOptions): Promise<RaceLiveView> {
   };
 }
 
-/** The race as frames and /v1/races carry it. */
-function viewOf(race: ViewedRace): RaceView {
-  return raceViewOf(race.facts, race.eta);
+/** The race as frames carry it, made once per change. */
+export function jsonOf(race: ViewedRace): Buffer {
+  race.json ??= Buffer.from(JSON.stringify(raceViewOf(race.facts, race.eta, movesOf(race))));
+  return race.json;
 }
 
-/** The same as JSON, made once per change. */
-export function jsonOf(race: ViewedRace): Buffer {
-  race.json ??= Buffer.from(JSON.stringify(viewOf(race)));
-  return race.json;
+/** The same for one who holds its last revision. */
+export function changeJsonOf(race: ViewedRace): string {
+  race.changeJson ??= JSON.stringify(raceChangeOf(race.facts, race.eta, movesOf(race)));
+  return race.changeJson;
+}
+
+function movesOf(race: ViewedRace): readonly StageMove[] {
+  race.moves ??= movesSince(race.facts, race.eta);
+  return race.moves;
+}
+
+/**
+ * Whether the moves of a race have become too many to be sent each time, or one of `told` was taken back. Then they are
+ * made part of the revision, which is to be sent whole.
+ */
+function outgrows(race: ViewedRace, told: readonly StageMove[]): boolean {
+  const moves = movesOf(race);
+  const isTakenBack = told.some(([name, occurrence]) => !moves.some((move) => move[0] === name && move[1] === occurrence));
+  if (moves.length <= MOST_MOVES && !isTakenBack) return false;
+  if (race.eta !== null) race.eta = { ...race.eta, milestones: withMoves(race.eta.milestones, moves) };
+  race.moves = null;
+  return true;
 }

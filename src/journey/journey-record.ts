@@ -38,7 +38,6 @@ export type JourneyState = {
   trail: { at: number; along_m: number }[];
   anchor_m: number;
   moved_at: number;
-  has_begun: boolean;
   sent_at: number;
   epoch: number;
   applied_offset: number;
@@ -87,12 +86,12 @@ export function journeyStateOf({ identity, journey, phase, delaySec, sentAtMs, e
     hypotheses: following.hypotheses.map((way) => ({ along_m: way.alongM, cost: way.cost, off_m: way.offM, next: way.next, joined_m: way.joinedM, passages: way.passages.map(passageRecord) })),
     outliers: following.outliers, stray_at: following.strayAtMs, stray_lat: following.stray?.lat ?? null, stray_lon: following.stray?.lon ?? null,
     speeds: journey.speeds.map(({ atMs, mps }) => ({ at: atMs, mps })), last_mps: journey.lastMps, usual_mps: journey.usualMps, moves: journey.moves,
-    trail: journey.trail.map((point) => ({ at: point.atMs, along_m: point.alongM })), anchor_m: journey.anchorM, moved_at: journey.movedAtMs, has_begun: journey.hasBegun,
+    trail: journey.trail.map((point) => ({ at: point.atMs, along_m: point.alongM })), anchor_m: journey.anchorM, moved_at: journey.movedAtMs,
     sent_at: sentAtMs, epoch, applied_offset: appliedOffset,
   };
 }
 
-/** What `journeyStateOf` wrote, as it was; but for the forecasts that it kept, which are evidence only. */
+/** What `journeyStateOf` wrote, as it was. */
 export function followedJourneyOf(state: JourneyState): FollowedJourney {
   const { race_id, source, first_offset, attempt, route_id, route_version } = state;
   return {
@@ -105,7 +104,6 @@ export function followedJourneyOf(state: JourneyState): FollowedJourney {
       },
       speeds: state.speeds.map(({ at, mps }) => ({ atMs: at, mps })), lastMps: state.last_mps, usualMps: state.usual_mps, moves: state.moves,
       trail: state.trail.map(({ at, along_m }) => ({ atMs: at, alongM: along_m })), anchorM: state.anchor_m, movedAtMs: state.moved_at,
-      open: [], keptAtMs: -Infinity, turn: 0, hasBegun: state.has_begun,
     },
     phase: { phase: state.phase, departedAtMs: state.departed_at, arrivedAtMs: state.arrived_at, sinceMs: state.phase_ends_since },
     delaySec: state.delay_sec, sentAtMs: state.sent_at, epoch: state.epoch, appliedOffset: state.applied_offset,

@@ -3,6 +3,7 @@ import { positionOf, type FollowOutcome, type Passage } from './follow.ts';
 import { advanceJourney, startJourney, type Journey, type JourneyFix } from './journey.ts';
 import type { FollowedJourney, JourneyIdentity } from './journey-record.ts';
 import { arrive, beforeDeparture, depart, phaseAfter, type PhaseState, type Refused } from './phases.ts';
+import { journeyPosition } from './position.ts';
 import { plannedLegSec, type Route } from './route.ts';
 import { smoothedMps } from './speed.ts';
 import type { TelemetryPoint } from './telemetry.ts';
@@ -21,7 +22,7 @@ export type TelemetryPlace = { readonly epoch: number; readonly offset: number }
 export type PositionStep = {
   readonly followed: FollowedJourney;
   readonly outcome: FollowOutcome;
-  /** What race-updates is to be told of it, in order of event time. Depends on the positions alone: told again, it changes nothing. */
+  /** What race-updates is to be told of it, as of the position that showed it. Depends on the positions alone: told again, it changes nothing. */
   readonly updates: readonly RaceUpdate[];
 };
 
@@ -74,34 +75,35 @@ function delayAfter(before: number | null, { waypoints }: Route, passages: reado
 }
 
 function tell(
-  { race_id: raceId, source }: JourneyIdentity, route: Route, journey: Journey, before: FollowedJourney | undefined,
+  { race_id: raceId, source, route_version: routeVersion }: JourneyIdentity, route: Route, journey: Journey, before: FollowedJourney | undefined,
   phase: { readonly before: PhaseState; readonly after: PhaseState }, passages: readonly Passage[],
 ): { readonly updates: readonly RaceUpdate[]; readonly sentAtMs: number } {
   const updates: RaceUpdate[] = [];
-  const say = (atMs: number, news: Partial<RaceUpdate>): void => {
+  const { atMs } = journey.following;
+  const say = (news: Partial<RaceUpdate>): void => {
     updates.push({ ...emptyUpdate(raceId, source, atMs), ...news });
   };
-  const { atMs } = journey.following;
   const { alongM } = positionOf(journey.following);
-  if (before === undefined) say(atMs, { plan: planOf(route) });
-  const { departedAtMs } = phase.after;
-  if (phase.before.departedAtMs === null && departedAtMs !== null) say(departedAtMs, { state: 'running', started_at: departedAtMs });
-  for (const passage of passages) {
-    const startedAtMs = journey.following.passages.find(({ index }) => index === passage.index - 1)?.atMs ?? null;
-    say(passage.atMs, {
-      stage: { name: route.waypoints[passage.index]!.name, seq: passage.index, state: 'passed', started_at: startedAtMs, completed_at: passage.atMs, planned_sec: plannedLegSec(route, passage.index) },
-    });
+  if (before === undefined) say({ plan: planOf(route) });
+  const { departedAtMs, arrivedAtMs } = phase.after;
+  if (phase.before.departedAtMs === null && departedAtMs !== null) say({ state: 'running', started_at: departedAtMs });
+  for (const { index, atMs: passedAtMs } of passages) {
+    const startedAtMs = journey.following.passages.find((passage) => passage.index === index - 1)?.atMs ?? null;
+    say({ stage: { name: route.waypoints[index]!.name, seq: index, state: 'passed', started_at: startedAtMs, completed_at: passedAtMs, planned_sec: plannedLegSec(route, index) } });
   }
-  const { arrivedAtMs } = phase.after;
   if (phase.before.arrivedAtMs === null && arrivedAtMs !== null) {
-    say(arrivedAtMs, { state: 'passed', completed_at: arrivedAtMs });
+    say({ state: 'passed', completed_at: arrivedAtMs });
     return { updates, sentAtMs: atMs };
   }
   const sentAtMs = before?.sentAtMs ?? 0;
   const movedM = before === undefined ? Infinity : Math.abs(alongM - positionOf(before.journey.following).alongM);
-  const isDue = atMs - sentAtMs >= TELL_EVERY_MS && (updates.length > 0 || movedM > MOVED_SHARE * route.totalM || atMs - sentAtMs >= 6 * TELL_EVERY_MS);
-  if (!isDue || phase.after.phase !== 'in_flight') return { updates, sentAtMs };
-  say(atMs, { progress: Math.min(100, (100 * alongM) / route.totalM) });
+  const isDue = passages.length > 0 || (atMs - sentAtMs >= TELL_EVERY_MS && (updates.length > 0 || movedM > MOVED_SHARE * route.totalM || atMs - sentAtMs >= 6 * TELL_EVERY_MS));
+  if (!isDue || phase.after.phase === 'post_arrival') return { updates, sentAtMs };
+  const position = journeyPosition(route, routeVersion, journey);
+  const progress = phase.after.phase === 'in_flight' ? Math.min(100, (100 * alongM) / route.totalM) : null;
+  // A passage and where the vehicle is then are one piece of news.
+  if (passages.length > 0) updates.push({ ...updates.pop()!, position, progress });
+  else say({ position, progress });
   return { updates, sentAtMs: atMs };
 }
 

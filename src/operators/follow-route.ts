@@ -1,5 +1,4 @@
 import { reject, type Rejection } from '../errors.ts';
-import type { Route } from '../journey/route.ts';
 import { takeTelemetry, type JourneyOfRace } from '../journey/take-position.ts';
 import { normalizeTelemetry } from '../journey/telemetry.ts';
 import type { Codec } from '../ports/codec.ts';
@@ -7,12 +6,10 @@ import type { JourneyStore } from '../ports/journey-store.ts';
 import type { LogRecord } from '../ports/record-log.ts';
 import type { RaceUpdate } from '../race/update.ts';
 import { saidAtMs } from './original-time.ts';
+import type { KnownRoute } from './vehicles.ts';
 
 /** What is known of the race that a vehicle stands for. */
 export type KnownRace = { readonly routeId: string; readonly isOver: boolean; readonly ofRace: (routeVersion: number) => JourneyOfRace };
-
-/** A route that vehicles are followed on. */
-export type KnownRoute = { readonly version: number; readonly route: Route };
 
 export type FollowRouteOptions = {
   readonly codec: Codec;

@@ -85,7 +85,15 @@ export function needlessVersions({ active, previous, candidate, history }: Sourc
 /** Paired losses at submission of two versions on the same races: `difference` is that of the one on trial less the other. */
 export type PairedLoss = { readonly pairs: number; readonly difference: number; readonly error: number; readonly otherLoss: number };
 
-export const NO_EVIDENCE: PairedLoss = { pairs: 0, difference: 0, error: Infinity, otherLoss: 0 };
+export const NO_PAIRS: PairedLoss = { pairs: 0, difference: 0, error: Infinity, otherLoss: 0 };
+
+/** Pairs of a version since its trial began, and the newest of them alone: what was good for long may have turned bad. */
+export type Evidence = { readonly all: PairedLoss; readonly newest: PairedLoss };
+
+export const NO_EVIDENCE: Evidence = { all: NO_PAIRS, newest: NO_PAIRS };
+
+/** Pairs that count as the newest. Chosen. */
+export const NEWEST_PAIRS = 100;
 
 export type RolloutSettings = {
   readonly leastShadowMs: number;
@@ -110,6 +118,8 @@ export function settingsOf(phase: Phase): RolloutSettings {
 /** Pairs before anything is called worse, and how sure that must be. Chosen, not tuned. */
 const LEAST_TO_WITHDRAW = 30;
 const SURE_ERRORS = 2;
+/** Of the newest pairs, which are looked at anew all along: chance has more tries. */
+const SURE_ERRORS_NEWEST = 3;
 /** A mean loss may be higher by this share and still count as no worse. */
 const NO_WORSE = 0.01;
 /** A version that has convinced nobody by then is withdrawn. Chosen. */
@@ -118,18 +128,21 @@ const LONGEST_TRIAL_MS = 14 * DAY_MS;
 const PROBATION_MS = 7 * DAY_MS;
 
 /** What is to be done with a source now; null = nothing, wait for more. */
-export function decideSwap(state: SourceRollout, evidence: { readonly candidate: PairedLoss; readonly active: PairedLoss }, settings: RolloutSettings, nowMs: number): Decision | null {
+export function decideSwap(state: SourceRollout, evidence: { readonly candidate: Evidence; readonly active: Evidence }, settings: RolloutSettings, nowMs: number): Decision | null {
   const { source, active, previous, candidate, activeSinceMs } = state;
   const swap = (stage: SwapStage, version: string, kind: Decision['kind'], reason: string, more: Partial<Decision> = {}): Decision => ({ atMs: nowMs, source, stage, version, share: 1, previous: null, kind, reason, ...more });
   if (active !== null && previous !== null) {
-    if (isWorse(evidence.active)) return swap('active', previous, 'rollback', `Version ${active} is worse than what it replaced: ${said(evidence.active)}`);
-    if (nowMs - activeSinceMs >= PROBATION_MS && evidence.active.pairs >= settings.leastPairs) return swap('active', active, 'confirm', `No worse than what it replaced: ${said(evidence.active)}`);
+    const { all } = evidence.active;
+    const worse = worseOf(evidence.active);
+    if (worse !== null) return swap('active', previous, 'rollback', `Version ${active} is worse than what it replaced: ${said(worse)}`);
+    if (nowMs - activeSinceMs >= PROBATION_MS && all.pairs >= settings.leastPairs) return swap('active', active, 'confirm', `No worse than what it replaced: ${said(all)}`);
   }
   if (candidate === null) return null;
   const { version, stage, sinceMs } = candidate;
   const ageMs = nowMs - sinceMs;
-  const paired = evidence.candidate;
-  if (isWorse(paired)) return swap(stage, NO_VERSION, stage === 'canary' ? 'rollback' : 'withdraw', `Version ${version} is worse than what is in force: ${said(paired)}`, { share: 0 });
+  const { all: paired } = evidence.candidate;
+  const worse = worseOf(evidence.candidate);
+  if (worse !== null) return swap(stage, NO_VERSION, stage === 'canary' ? 'rollback' : 'withdraw', `Version ${version} is worse than what is in force: ${said(worse)}`, { share: 0 });
   const isReady = paired.pairs >= settings.leastPairs && ageMs >= (stage === 'shadow' ? settings.leastShadowMs : settings.leastCanaryMs);
   if (isReady && paired.difference <= NO_WORSE * paired.otherLoss) {
     return stage === 'shadow' ? swap('canary', version, 'promote', said(paired), { share: settings.canaryShare }) : swap('active', version, 'promote', said(paired), { previous: active ?? NO_VERSION });
@@ -138,8 +151,11 @@ export function decideSwap(state: SourceRollout, evidence: { readonly candidate:
   return null;
 }
 
-function isWorse({ pairs, difference, error, otherLoss }: PairedLoss): boolean {
-  return pairs >= LEAST_TO_WITHDRAW && difference > SURE_ERRORS * error && difference > NO_WORSE * otherLoss;
+/** The pairs that show a version to be worse; null = none do. */
+function worseOf({ all, newest }: Evidence): PairedLoss | null {
+  const isWorse = ({ pairs, difference, error, otherLoss }: PairedLoss, sureErrors: number): boolean => pairs >= LEAST_TO_WITHDRAW && difference > sureErrors * error && difference > NO_WORSE * otherLoss;
+  if (isWorse(all, SURE_ERRORS)) return all;
+  return isWorse(newest, SURE_ERRORS_NEWEST) ? newest : null;
 }
 
 function said({ pairs, difference, error, otherLoss }: PairedLoss): string {

@@ -5,6 +5,7 @@ import type { LogRecord, RecordLog } from '../ports/record-log.ts';
 import { isPositionKey } from '../race/position-key.ts';
 import { isFinished, type RaceState } from '../race/state.ts';
 import { followTopic } from './follow-topic.ts';
+import type { Timers } from './timers.ts';
 
 /** The event by which a person says that a vehicle has left. */
 const DEPART = 'depart';
@@ -17,7 +18,7 @@ export type JourneyRaces = {
 };
 
 /** The races of one partition that have a route, as race-states tells them. Memory: those alone. */
-export function readJourneyRaces({ log, codec, logger, partition }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger; readonly partition: number }): JourneyRaces {
+export function readJourneyRaces({ log, codec, logger, partition, timers }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger; readonly partition: number; readonly timers: Timers }): JourneyRaces {
   const races = new Map<string, KnownRace>();
 
   function take({ key, value }: LogRecord): void {
@@ -34,7 +35,7 @@ export function readJourneyRaces({ log, codec, logger, partition }: { readonly l
   }
 
   const follower = followTopic({
-    log, topic: 'race-states', partitions: [partition], logger,
+    log, topic: 'race-states', partitions: [partition], logger, timers,
     async onRecords(records) {
       await codec.prepare('race-states', records.map(({ value }) => value));
       for (const record of records) take(record);

@@ -7,6 +7,7 @@ import type { LogRecord, NewRecord, RecordBatch, RecordLog } from '../ports/reco
 import type { RaceUpdate } from '../race/update.ts';
 import { appendInChunks } from './append-in-chunks.ts';
 import { deadLetterRecord } from './dead-letters.ts';
+import { EarlyPositions } from './early-positions.ts';
 import type { PartitionJourneys } from './journey-store.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import type { Timers } from './timers.ts';
@@ -47,10 +48,14 @@ export class JourneyTask {
   #changelog: { readonly records: NewRecord[]; readonly nextOffset: number } | null = null;
   #loggedAtMs: number;
   #loggedOffset: number;
+  /** What a former owner logged may not be committed. */
+  #committedOffset = -1;
   readonly #exclusively = oneAtATime();
+  readonly #early: EarlyPositions;
 
   constructor(options: JourneyTaskOptions) {
     this.#options = options;
+    this.#early = new EarlyPositions(options.timers, (raceId) => options.raceOf(raceId) !== undefined || options.partitionOf(Buffer.from(raceId)) !== options.partition);
     this.#loggedAtMs = options.timers.monotonicMs();
     this.#loggedOffset = options.store.position.applied_offset;
   }
@@ -67,6 +72,8 @@ export class JourneyTask {
       await codec.prepare('telemetry', batch.records.map(({ value }) => value));
       const turn = beginTurn(timers);
       for (const [index, record] of batch.records.entries()) {
+        const early = record.key === null ? null : this.#early.wait(record.key.toString('utf8'), this.#lost.signal);
+        if (early !== null) await early;
         if (this.#lost.signal.aborted || batch.signal.aborted) return;
         this.#accept(record);
         if ((index + 1) % SLICE_RECORDS === 0) await this.#send();
@@ -147,17 +154,20 @@ export class JourneyTask {
     const { log, codec, clock, partition, store, timers, writerId, commit } = this.#options;
     const { signal } = this.#lost;
     await this.#send();
-    if (this.#changelog === null) {
-      if (store.position.applied_offset === this.#loggedOffset) return;
+    if (this.#changelog === null && store.position.applied_offset !== this.#loggedOffset) {
       this.#changelog = { records: store.takeChangelog(codec, writerId, clock.nowMs()), nextOffset: store.position.applied_offset + 1 };
     }
-    const { records, nextOffset } = this.#changelog;
-    await appendInChunks(log, 'journey-states', partition, records, signal);
-    this.#changelog = null;
+    if (this.#changelog !== null) {
+      const { records, nextOffset } = this.#changelog;
+      await appendInChunks(log, 'journey-states', partition, records, signal);
+      this.#changelog = null;
+      this.#loggedOffset = nextOffset - 1;
+    }
     this.#loggedAtMs = timers.monotonicMs();
-    this.#loggedOffset = nextOffset - 1;
+    if (this.#committedOffset === this.#loggedOffset) return;
     signal.throwIfAborted();
-    await commit(nextOffset);
+    await commit(this.#loggedOffset + 1);
+    this.#committedOffset = this.#loggedOffset;
   }
 
   /** The topic was made anew: what lies below its end counts as applied. */

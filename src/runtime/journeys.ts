@@ -1,5 +1,4 @@
 import { AppError, messageOf } from '../errors.ts';
-import type { KnownRoute } from '../operators/follow-route.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -8,7 +7,7 @@ import { partitionOfKey } from '../race/partition.ts';
 import { readJourneyRaces, type JourneyRaces } from './journey-races.ts';
 import { restoreJourneys } from './journey-store.ts';
 import { JourneyTask } from './journey-task.ts';
-import type { RouteStore, StoredRoute } from './route-store.ts';
+import type { RouteStore } from './route-store.ts';
 import { every, systemTimers, type Timers } from './timers.ts';
 
 const GROUP = 'journeys';
@@ -43,7 +42,6 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
   /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
   const assignments = new Map<number, symbol>();
   const partitionCount = await log.partitionCount('telemetry');
-  const findRoute = readyRoutes(routes);
   const subscribed = Promise.withResolvers<Subscription>();
   let taskCount = 0;
   await routes.caughtUp;
@@ -52,12 +50,12 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
     await drop(partition);
     const assignment = Symbol(partition);
     assignments.set(partition, assignment);
-    const races = readJourneyRaces({ log, codec, logger, partition });
+    const races = readJourneyRaces({ log, codec, logger, partition, timers });
     const [store] = await Promise.all([restoreJourneys(log, codec, partition), races.caughtUp]);
     if (assignments.get(partition) !== assignment) return await races.close();
     const task = new JourneyTask({
       partition, log, codec, clock, logger, timers, store, writerId: `${writerId}/${taskCount++}`,
-      partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), routeOf: findRoute,
+      partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), routeOf: (routeId) => routes.active(routeId),
       commit: async (nextOffset) => (await subscribed.promise).commit({ topic: 'telemetry', partition }, nextOffset),
     });
     tasks.set(partition, task);
@@ -104,20 +102,4 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
   };
   let closing: Promise<void> | null = null;
   return { tasks, close: () => (closing ??= shutDown()) };
-}
-
-/** Routes made ready, each once a version; those that are not active are none. */
-function readyRoutes(routes: RouteStore): (routeId: string) => KnownRoute | undefined {
-  const ready = new WeakMap<StoredRoute, KnownRoute | null>();
-  return (routeId) => {
-    const stored = routes.find(routeId);
-    if (stored === undefined) return undefined;
-    let known = ready.get(stored);
-    if (known === undefined) {
-      const { record, route } = stored.read();
-      known = record.active ? { version: stored.version, route } : null;
-      ready.set(stored, known);
-    }
-    return known ?? undefined;
-  };
 }

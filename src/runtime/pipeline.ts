@@ -7,6 +7,7 @@ import { isBehind } from './changelog-headers.ts';
 import type { PipelineHooks } from './hooks.ts';
 import type { Learner } from './learner.ts';
 import { PartitionTask } from './partition-task.ts';
+import type { RouteStore } from './route-store.ts';
 import { foreignWrites, restoreStore } from './restore-store.ts';
 import { every, pause, systemTimers, type Timers } from './timers.ts';
 
@@ -20,6 +21,8 @@ export type PipelineOptions = {
   readonly log: RecordLog;
   readonly codec: Codec;
   readonly learner: Learner;
+  /** For the ETAs of vehicles (default: none, and they are forecast as other races are). */
+  readonly routes?: RouteStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly hooks: PipelineHooks;
@@ -42,7 +45,7 @@ export type Pipeline = {
  * before its first record, and only after the learner has caught up.
  */
 export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
-  const { log, codec, learner, clock, logger, hooks, writerId, timers = systemTimers } = options;
+  const { log, codec, learner, routes, clock, logger, hooks, writerId, timers = systemTimers } = options;
   const tasks = new Map<number, PartitionTask>();
   const takeOverTimers = new Map<number, () => void>();
   /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
@@ -54,7 +57,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
   const historyPartitions = await log.partitionCount('race-history');
   let subscription: Subscription | null = null;
   const subscribed = Promise.withResolvers<Subscription>();
-  await learner.caughtUp;
+  await Promise.all([learner.caughtUp, routes?.caughtUp]);
 
   async function take(partition: number): Promise<void> {
     // Assigned again after a failure: what was restored the first time must not go on writing.
@@ -68,7 +71,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     const taskId = `${writerId}/${taskCount++}`;
     const task = new PartitionTask({
       partition, partitionCount, historyPartitions, log, codec, clock, logger, timers, hooks, store, writerId: taskId, endOffset,
-      models: learner, graceMs: GRACE_MS, finishedTtlMs: options.finishedTtlMs,
+      models: learner, routeOf: (routeId) => routes?.active(routeId), graceMs: GRACE_MS, finishedTtlMs: options.finishedTtlMs,
       commit: async (nextOffset) => (subscription ?? await subscribed.promise).commit({ topic: 'race-updates', partition }, nextOffset),
     });
     tasks.set(partition, task);

@@ -1,6 +1,6 @@
 import { instant } from '../history/rows.ts';
 import type { HistoryStore } from '../ports/history-store.ts';
-import { applyDecision, emptyRollout, NO_EVIDENCE, type Decision, type PairedLoss, type Rollout } from '../rebuilds/rollout.ts';
+import { applyDecision, emptyRollout, NEWEST_PAIRS, NO_PAIRS, type Decision, type Evidence, type PairedLoss, type Rollout } from '../rebuilds/rollout.ts';
 import type { WatchFigures } from '../rebuilds/triggers.ts';
 
 // What the rebuilder reads from and writes to ClickHouse.
@@ -113,16 +113,26 @@ export async function storeRebuild(store: HistoryStore, row: RebuildRow): Promis
   await store.insert('rebuilds', [row], `rebuild:${row.request_id}:${row.row_version}`);
 }
 
+type Pair = { readonly source: string; readonly version: string; readonly other: string; readonly sinceMs: number };
+
 /** The paired losses at submission of a version against another, on races forecast since. */
-export async function pairedLoss(store: HistoryStore, pair: { readonly source: string; readonly version: string; readonly other: string; readonly sinceMs: number }): Promise<PairedLoss> {
+export async function pairedLosses(store: HistoryStore, pair: Pair): Promise<Evidence> {
+  return { all: await pairedLoss(store, pair, MOST_PAIRS), newest: await pairedLoss(store, pair, NEWEST_PAIRS) };
+}
+
+/** Beyond so many nothing is to be learned. */
+const MOST_PAIRS = 100_000;
+
+async function pairedLoss(store: HistoryStore, pair: Pair, newest: number): Promise<PairedLoss> {
   const [row] = await store.query<{ pairs: number | string; difference: number | null; error: number | null; other_loss: number | null }>(
     `SELECT count() AS pairs, avg(less) AS difference, stddevSamp(less) / sqrt(count()) AS error, avg(loss) AS other_loss FROM
       (SELECT if(served_version = {version:String}, served_loss - other_loss, other_loss - served_loss) AS less, if(served_version = {version:String}, other_loss, served_loss) AS loss
       FROM v_paired_losses
       WHERE source = {source:String} AND issued_at >= fromUnixTimestamp64Milli({sinceMs:Int64})
-        AND ((served_version = {version:String} AND other_version = {other:String}) OR (served_version = {other:String} AND other_version = {version:String})))`, pair,
+        AND ((served_version = {version:String} AND other_version = {other:String}) OR (served_version = {other:String} AND other_version = {version:String}))
+      ORDER BY issued_at DESC LIMIT {newest:UInt32})`, { ...pair, newest },
   );
   const pairs = Number(row?.pairs ?? 0);
-  if (row === undefined || pairs === 0) return NO_EVIDENCE;
+  if (row === undefined || pairs === 0) return NO_PAIRS;
   return { pairs, difference: row.difference ?? 0, error: pairs < 2 || row.error === null ? Infinity : row.error, otherLoss: row.other_loss ?? 0 };
 }

@@ -17,7 +17,7 @@ import { LEAST_RACES, triggerOf, type WatchFigures } from '../rebuilds/triggers.
 import type { ClusterModels } from './cluster-models.ts';
 import { measureFit, runRebuildJob, type JobOutcome } from './rebuild-job.ts';
 import { sendRebuildRequest, type RebuildRequest } from './rebuild-requests.ts';
-import { countAccepted, countNewRaces, countSources, errorRatioOf, lastRebuilds, loadRollout, pairedLoss, rebuildOf, storeDecision, storeRebuild, type RebuildRow } from './rebuild-store.ts';
+import { countAccepted, countNewRaces, countSources, errorRatioOf, lastRebuilds, loadRollout, pairedLosses, rebuildOf, storeDecision, storeRebuild, type RebuildRow } from './rebuild-store.ts';
 import { every, pause, systemTimers, type Timers } from './timers.ts';
 
 const GROUP = 'rebuilder';
@@ -252,8 +252,8 @@ export async function runRebuilder(options: RebuilderOptions): Promise<Rebuilder
       const { source, active, previous, activeSinceMs, candidate } = state;
       if (candidate === null && previous === null) continue;
       const evidence = {
-        candidate: candidate === null ? NO_EVIDENCE : await pairedLoss(store, { source, version: candidate.version, other: active ?? NO_VERSION, sinceMs: candidate.sinceMs }),
-        active: active === null || previous === null ? NO_EVIDENCE : await pairedLoss(store, { source, version: active, other: previous, sinceMs: activeSinceMs }),
+        candidate: candidate === null ? NO_EVIDENCE : await pairedLosses(store, { source, version: candidate.version, other: active ?? NO_VERSION, sinceMs: candidate.sinceMs }),
+        active: active === null || previous === null ? NO_EVIDENCE : await pairedLosses(store, { source, version: active, other: previous, sinceMs: activeSinceMs }),
       };
       const decision = decideSwap(state, evidence, settingsOf(rollout.phase), clock.nowMs());
       if (decision !== null) await decide(decision);

@@ -1,12 +1,16 @@
 import { messageOf } from '../errors.ts';
 import { routeOfJson } from '../journey/route-json.ts';
 import { isRefused, routeOf, type Route, type RouteRecord } from '../journey/route.ts';
+import type { KnownRoute } from '../operators/vehicles.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, RecordLog } from '../ports/record-log.ts';
 import { followTopic } from './follow-topic.ts';
-import { systemTimers } from './timers.ts';
+import { systemTimers, type Timers } from './timers.ts';
 import { beginTurn } from './turns.ts';
+
+/** Routes kept ready at most: some 20 KB each. Those beyond are made anew when they are driven. */
+const MOST_READY = 5_000;
 
 /** A route as it stands. Immutable: what changes it makes another one. */
 export type StoredRoute = {
@@ -23,6 +27,8 @@ export type RouteStore = {
   readonly caughtUp: Promise<void>;
   isCaughtUp(): boolean;
   find(routeId: string): StoredRoute | undefined;
+  /** A route that vehicles are followed on, made ready once a version; undefined = there is none, or it is not active. */
+  active(routeId: string): KnownRoute | undefined;
   /** In order of the last change. */
   all(): Iterable<StoredRoute>;
   size(): number;
@@ -32,8 +38,9 @@ export type RouteStore = {
 };
 
 /** Bytes stay as they came until somebody asks: a timetable has a route for each of its trips. */
-export function readRoutes({ log, codec, logger }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger }): RouteStore {
+export function readRoutes({ log, codec, logger, timers = systemTimers }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger; readonly timers?: Timers }): RouteStore {
   const routes = new Map<string, StoredRoute>();
+  const ready = new Map<string, { readonly version: number; readonly route: KnownRoute | null }>();
   let awaited: { readonly offset: number; resolve(): void }[] = [];
   let next = 0;
 
@@ -69,11 +76,22 @@ export function readRoutes({ log, codec, logger }: { readonly log: RecordLog; re
     }
   }
 
+  function active(routeId: string): KnownRoute | undefined {
+    const stored = routes.get(routeId);
+    const known = ready.get(routeId);
+    if (stored === undefined || known?.version === stored.version) return stored === undefined ? undefined : (known?.route ?? undefined);
+    const { record, route } = stored.read();
+    const made = { version: stored.version, route: record.active ? { version: stored.version, route } : null };
+    ready.set(routeId, made);
+    if (ready.size > MOST_READY) ready.delete(ready.keys().next().value!);
+    return made.route ?? undefined;
+  }
+
   const follower = followTopic({
-    log, topic: 'routes', partitions: [0], logger,
+    log, topic: 'routes', partitions: [0], logger, timers,
     async onRecords(records) {
       await codec.prepare('routes', records.map(({ value }) => value));
-      const turn = beginTurn(systemTimers);
+      const turn = beginTurn(timers);
       for (const record of records) {
         if (record.offset >= next) {
           take(record);
@@ -89,6 +107,7 @@ export function readRoutes({ log, codec, logger }: { readonly log: RecordLog; re
     caughtUp: follower.caughtUp,
     isCaughtUp: () => follower.isCaughtUp(),
     find: (routeId) => routes.get(routeId),
+    active,
     all: () => routes.values(),
     size: () => routes.size,
     reached: (offset) => offset < next ? Promise.resolve() : new Promise((resolve) => { awaited.push({ offset, resolve }); }),

@@ -5,7 +5,10 @@ const MOST_SHOWN = 40;
 
 /** The stages side by side, each with when it ended or should end. */
 export function StageStrip({ stages, nowMs, timeZone, isSmall = false }: { readonly stages: readonly StageMark[]; readonly nowMs: number; readonly timeZone: string | null; readonly isSmall?: boolean }) {
-  const shown = stages.length > MOST_SHOWN ? stages.slice(-MOST_SHOWN) : stages;
+  // Of many, those about the first that is not over.
+  const current = stages.findIndex(({ passedAt }) => passedAt === null);
+  const first = Math.max(0, Math.min(stages.length - MOST_SHOWN, (current < 0 ? stages.length : current) - MOST_SHOWN / 2));
+  const shown = stages.slice(first, first + MOST_SHOWN);
   const textOf = (stage: StageMark): string => {
     if (stage.passedAt !== null) return `${stage.name}: done ${clockTime(stage.passedAt, nowMs, timeZone, true)}`;
     return stage.etaAt === null ? `${stage.name}: ${stage.state}` : `${stage.name}: by ${clockTime(stage.etaAt, nowMs, timeZone, true)}`;

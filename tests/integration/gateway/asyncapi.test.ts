@@ -21,7 +21,7 @@ function resolved(schema: any, optional: ReadonlySet<string> = new Set()): any {
   return { ...copy, additionalProperties: false, required: Object.keys(copy['properties']).filter((name) => !optional.has(name)) };
 }
 
-const frames = Object.fromEntries(Object.entries(document['components'].messages as Schema).map(([name, message]) => [name, resolved(message.payload, new Set(['resume']))]));
+const frames = Object.fromEntries(Object.entries(document['components'].messages as Schema).map(([name, message]) => [name, resolved(message.payload, new Set(['resume', 'changes']))]));
 
 let engines: Engines;
 let gateway: Gateway;
@@ -46,6 +46,11 @@ beforeAll(async () => {
   const note = (via: string) => (text: string): void => { served.push({ via, frame: JSON.parse(text) }); };
   const count = (via: string, type: string): number => served.filter((item) => item.via === via && item.frame.type === type).length;
 
+  const lean = new WebSocket(`${gateway.address.replace('http', 'ws')}/v1/etas`);
+  lean.on('message', (text) => note('lean socket')(String(text)));
+  await new Promise((resolve) => lean.once('open', resolve));
+  lean.send(JSON.stringify({ type: 'subscribe', filter: { source: 'ci/*' }, changes: true }));
+  await until(() => count('lean socket', 'snapshot') > 0);
   const socket = new WebSocket(`${gateway.address.replace('http', 'ws')}/v1/etas`);
   socket.on('message', (text) => note('socket')(String(text)));
   await new Promise((resolve) => socket.once('open', resolve));
@@ -64,6 +69,10 @@ beforeAll(async () => {
   await until(() => count('socket', 'snapshot') > 0 && count('stream', 'snapshot') > 0);
   await writer.eta(rich(2));
   await until(() => count('socket', 'delta') > 0 && count('stream', 'delta') > 0);
+  const stage = { name: 'compile', occurrence: 1, seq: 0, state: 'passed', started_at: 1_000_000, completed_at: 1_020_000, planned_sec: null, at: 1_020_000 } as const;
+  await writer.state(raceState({ race_id: 'a', source: 'ci/a', metadata, revision: 2, stages: [stage] }));
+  await until(() => served.some(({ via, frame }) => via === 'lean socket' && frame.changes?.length > 0));
+  lean.terminate();
   await writer.removed('gone');
   await until(() => served.some(({ via, frame }) => via === 'socket' && frame.removed?.includes('gone')) && served.some(({ via, frame }) => via === 'stream' && frame.removed?.includes('gone')));
   const token = served.find(({ via, frame }) => via === 'socket' && frame.resume !== undefined)!.frame.resume;
@@ -88,7 +97,7 @@ afterAll(async () => {
 });
 
 describe('what is served', () => {
-  test.each(['socket', 'stream'])('over the %s is what the document says, field by field', (via) => {
+  test.each(['socket', 'lean socket', 'stream'])('over the %s is what the document says, field by field', (via) => {
     const wrong = served.filter((item) => item.via === via).flatMap(({ frame }) => {
       const schema = frames[frame.type];
       if (schema === undefined) return [`${frame.type} is in no document`];
@@ -109,6 +118,9 @@ describe('what is served', () => {
     const broken = (change: object) => ({ ...frame, races: [{ ...frame.races[0], ...change }] });
     expect(Check(frames['delta'], frame)).toBe(true);
     for (const change of [{ state: 'exploded' }, { more: 1 }, { eta: {} }, { attempt: 0 }]) expect(Check(frames['delta'], broken(change)), JSON.stringify(change)).toBe(false);
+    const { frame: lean } = served.find(({ frame: each }) => each.changes?.length > 0)!;
+    expect(lean.changes[0].moves).toEqual([['compile', 1, 'passed', 1_020_000]]);
+    for (const moves of [[['compile', 0, 'passed', 1]], [['compile', 1, 'exploded', 1]], [['compile', 1, 'passed']]]) expect(Check(frames['delta'], { ...lean, changes: [{ ...lean.changes[0], moves }] }), JSON.stringify(moves)).toBe(false);
   });
 });
 

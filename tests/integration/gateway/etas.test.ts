@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { connectEtas, type EtasClient, type WebSocketLike } from '../../../src/bridge/client.ts';
 import type { EtaFilter, RaceView, ServerFrame } from '../../../src/bridge/frames.ts';
+import type { Milestone } from '../../../src/forecast/eta-update.ts';
 import type { GatewayDeps } from '../../../src/gateway/context.ts';
 import type { Gateway } from '../../../src/gateway/server.ts';
 import { etaUpdate, openEngines, openGateway, pipelineWriter, raceState, send, until, type Engines } from './harness.ts';
@@ -254,6 +255,39 @@ describe('connectEtas()', () => {
     await writer.eta(etaUpdate({ race_id: 'a', revision: 3 }));
     gateway = await openGateway(engines, { port });
     await until(() => seen.deltas.some((delta) => delta.races.some((race) => race.eta?.revision === 3)));
+    expect(seen.snapshots).toHaveLength(1);
+  });
+
+  test('tells what stages did though no revision came: in a snapshot, in deltas, after a resume, over HTTP', async () => {
+    const milestone = (name: string): Milestone => ({ name, kind: 'stage', state: 'pending', eta_at: 1_020_000, p10_at: null, p90_at: null, passed_at: null, distance_m: null, eta_type: 'estimated' });
+    const names = ['fetch', 'build', 'test'];
+    const ended = async (count: number): Promise<void> => {
+      const stages = names.slice(0, count).map((name, index) => ({ name, occurrence: 1, seq: index, state: 'passed', started_at: 1_000_000, completed_at: 1_001_000 + index, planned_sec: null, at: 1_000_000 }) as const);
+      await writer.state(raceState({ race_id: 'a', revision: 1, stages }));
+    };
+    const strip = (race: RaceView | undefined): (number | null)[] | undefined => race?.eta?.milestones.map(({ passed_at: at }) => at);
+    await writer.eta(etaUpdate({ race_id: 'a', revision: 1, milestones: names.map(milestone) }));
+    await ended(1);
+    await viewed('a');
+    await until(async () => strip((await send(gateway, 'GET', '/v1/races/a')).body)?.[0] === 1_001_000);
+    const port = Number(new URL(gateway.address).port);
+    const seen = follow({}, gateway.address);
+    await until(() => seen.snapshots.length === 1);
+    expect(strip(seen.snapshots[0]![0])).toEqual([1_001_000, null, null]);
+    const open = await connect();
+    subscribe(open, {});
+    await until(() => open.frames.length === 1);
+    await ended(2);
+    await until(() => seen.deltas.length > 0);
+    expect(strip(seen.deltas.at(-1)!.races[0])).toEqual([1_001_000, 1_001_001, null]);
+    expect(seen.deltas.at(-1)!.races[0]!.eta).toMatchObject({ revision: 1, eta_sec: 30.4 });
+    await until(() => open.frames.length === 2);
+    expect(strip(racesOf(open.frames).at(-1))).toEqual([1_001_000, 1_001_001, null]);
+    await gateway.close();
+    await until(() => seen.statuses.includes('retrying'));
+    await ended(3);
+    gateway = await openGateway(engines, { port });
+    await until(() => strip(seen.deltas.at(-1)!.races[0])?.[2] === 1_001_002);
     expect(seen.snapshots).toHaveLength(1);
   });
 

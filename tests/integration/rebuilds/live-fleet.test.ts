@@ -18,7 +18,7 @@ import { sendRebuildRequest } from '../../../src/runtime/rebuild-requests.ts';
 import { loadRollout } from '../../../src/runtime/rebuild-store.ts';
 import { topics } from '../../../topology/topics.ts';
 import { openEmbeddedHistory, type EmbeddedHistory } from '../../support/clickhouse/embedded-history.ts';
-import { raceFleet } from '../../support/race-fleet.ts';
+import { raceFleet, type FleetRace } from '../../support/race-fleet.ts';
 import { seededRandom } from '../../support/random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { waitUntil } from '../../support/wait-until.ts';
@@ -29,8 +29,10 @@ const HOUR_MS = 3_600_000;
 const PARTITIONS = 2;
 /** Races that go to the topic before the clock moves on: they run at the same time. */
 const TOGETHER = 25;
-/** Races of one fleet, in turn. */
-const fleet = raceFleet({ seed: 1, races: 1_100, metadata: 'weak' });
+const KINDS = 9;
+/** Races of one fleet, in turn: with what metadata say of them, and with titles alone, of which no two are the same. */
+const weak = raceFleet({ seed: 1, races: 1_100, metadata: 'weak' });
+const titled = raceFleet({ seed: 1, races: 1_300, metadata: 'none' });
 
 let nowMs: number;
 const clock = { nowMs: () => nowMs };
@@ -42,15 +44,20 @@ let learner: Learner;
 let pipeline: Pipeline;
 let historian: Historian;
 let rebuilders: Rebuilder[];
+let fleet: readonly FleetRace[];
 let fed: number;
 let random: () => number;
+/** By kind of race: how long it takes, in steps of 1.7 from 20 s. */
+let steps: number[];
 
 /** Everything that decides about versions, as a service runs it, on a clock of its own: nothing is put into ClickHouse by the test. */
 describe('a fleet that runs', () => {
   beforeEach(async () => {
     nowMs = Date.now() - 20 * 24 * HOUR_MS;
+    fleet = weak;
     fed = 0;
     random = seededRandom(1);
+    steps = Array.from({ length: KINDS }, (_, kind) => kind);
     history = await openEmbeddedHistory();
     ({ store } = history);
     log = openLocalLog({ storage: memoryStorage(), clock, retryDelayMs: 5 });
@@ -86,6 +93,28 @@ describe('a fleet that runs', () => {
     const decisions = await store.query<{ stage: string; kind: string }>('SELECT stage, kind FROM model_swaps ORDER BY decided_at');
     expect(decisions.map(({ stage, kind }) => `${kind} ${stage}`)).toEqual(['start shadow', 'promote canary', 'promote active']);
   }, 180_000);
+
+  it('takes a canary away by what it stored itself, once the races are not what its clusters say any more; until then it stays', async () => {
+    fleet = titled;
+    const version = await shadowed();
+    await run(200, 25);
+    await stepRollouts();
+    await waitUntil('forecasts know of the canary', () => learner.modelOf(SOURCE)?.versions.canary === version);
+    await run(50, 5);
+    await stepRollouts();
+    expect(await stateOfSource(), 'its clusters tell the kinds apart').toMatchObject({ active: null, candidate: { version, stage: 'canary' } });
+    // All kinds take equally long from now on, and no longer what they took: the newest races tell more than those of a cluster.
+    for (let batch = 0; batch < 14 && (await stateOfSource())?.candidate !== null; batch++) {
+      if (batch % 4 === 0) steps.fill(batch % 8 === 0 ? KINDS - 1 : 0);
+      await run(TOGETHER, 2);
+      await stepRollouts();
+    }
+    expect(await stateOfSource()).toMatchObject({ active: null, candidate: null });
+    await waitUntil('no forecast rests on it any more', () => learner.modelOf(SOURCE)?.versions.canary === null);
+    const decisions = await store.query<{ stage: string; kind: string; version: string; reason: string }>('SELECT stage, kind, version, reason FROM model_swaps ORDER BY decided_at');
+    expect(decisions.map(({ stage, kind }) => `${kind} ${stage}`)).toEqual(['start shadow', 'promote canary', 'rollback canary']);
+    expect(decisions.at(-1)).toMatchObject({ version: '', reason: expect.stringContaining('is worse than what is in force: mean |ln forecast / truth| +') });
+  }, 180_000);
 });
 
 async function openRebuilder(): Promise<Rebuilder> {
@@ -108,7 +137,7 @@ async function shadowed(): Promise<string> {
 async function run(count: number, hours: number): Promise<void> {
   for (const end = fed + count; fed < end;) {
     const startedAt = nowMs;
-    const together = fleet.slice(fed, fed + TOGETHER).map((race) => ({ ...race, endedAt: startedAt + Math.round(20_000 * 1.7 ** (race.template % 9) * Math.exp(0.1 * (random() - 0.5))) }));
+    const together = fleet.slice(fed, fed + TOGETHER).map((race) => ({ ...race, endedAt: startedAt + Math.round(20_000 * 1.7 ** steps[race.template % KINDS]! * Math.exp(0.1 * (random() - 0.5))) }));
     await append(together.map(({ id, title, metadata }) => ({ ...emptyUpdate(id, SOURCE, startedAt), title, metadata, state: 'running', started_at: startedAt })));
     nowMs += Math.round((hours * HOUR_MS * TOGETHER) / count);
     await append(together.map(({ id, endedAt }) => ({ ...emptyUpdate(id, SOURCE, endedAt), state: 'passed', completed_at: endedAt })));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { raceDistance, type RaceFacts } from '../../../src/cluster/distance.ts';
 import { DIMENSIONS, embed } from '../../../src/cluster/embedding.ts';
 import { assignRace, openModel, type ClusterModel, type Exemplar } from '../../../src/cluster/model.ts';
-import { createExactIndex, createProposals } from '../../../src/cluster/neighbours.ts';
+import { createExactIndex, createProposals, createProposedIndex } from '../../../src/cluster/neighbours.ts';
 import { loadHnsw } from '../../../workers/hnsw.ts';
 import { tangledRaces } from '../../support/cluster-sets.ts';
 import { raceFleet } from '../../support/race-fleet.ts';
@@ -41,12 +41,29 @@ describe('createProposals() over HNSW', () => {
     const again = createProposals(order, (item) => fleet[item]!, createVectors(fleet.length));
     let same = 0;
     for (let item = 0; item < 200; item++) {
-      const others = propose(item).filter((other) => other !== item);
-      expect(again(item).filter((other) => other !== item)).toEqual(others);
+      const others = propose(fleet[item]!).filter((other) => other !== item);
+      expect(again(fleet[item]!).filter((other) => other !== item)).toEqual(others);
       const nearest = Math.min(...others.map((other) => raceDistance(fleet[item]!, fleet[other]!)));
       if (nearest === Math.min(...fleet.filter((_, other) => other !== item).map((other) => raceDistance(fleet[item]!, other)))) same++;
     }
     expect(same / 200).toBeGreaterThanOrEqual(0.95);
+  });
+
+  it('assigns as an index by itself: never nearer than the nearest, by the true distance, within the limit, and mostly the nearest', () => {
+    const fleet = raceFleet({ seed: 22, races: 800 });
+    const [items, races] = [fleet.slice(0, 600), fleet.slice(600)];
+    const [exact, proposed] = [createExactIndex(items), createProposedIndex(items, createVectors(items.length))];
+    let same = 0;
+    for (const race of races) {
+      const [nearest, found] = [exact.nearest(race, 0.35), proposed.nearest(race, 0.35)];
+      if (found !== null) {
+        expect(found.distance).toBe(raceDistance(race, items[found.item]!));
+        expect(found.distance).toBeGreaterThanOrEqual(nearest!.distance);
+      }
+      if (found?.distance === nearest?.distance) same++;
+    }
+    expect(same / races.length).toBeGreaterThanOrEqual(0.9);
+    expect(createProposedIndex([], createVectors(0)).nearest(races[0]!, 1)).toBeNull();
   });
 
   it('refuses what the library would take without a word', () => {

@@ -17,7 +17,7 @@ function running(reports: readonly (readonly [sec: number, percent: number])[], 
     state: 'running', started_at: START, revision: 1, display: { finish_at: START + 300_000, state: 'stable' },
     published: {
       issued_at: START, event_at: START, eta_sec: 300, p10_sec: 260, p50_sec: 300, p90_sec: 360, confidence: 0.8,
-      basis: 'key', reason: 'started', model_version: '0@1', cluster_id: null,
+      basis: 'key', reason: 'started', model_version: '0@1', cluster_id: null, next_at: null,
     },
     progress_points: reports.map(([sec, percent]) => ({ at: START + sec * 1_000, progress: percent })),
     ...changes,

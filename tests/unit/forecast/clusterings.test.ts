@@ -34,6 +34,9 @@ function taught(): SourceModel {
 
 const unseen = (title: string, raceId = 'x') => raceOf({ race_id: raceId, source: SOURCE, title, metadata: [{ key: 'commit', value: 'f00', at: 0 }, { key: 'os', value: 'linux', at: 0 }] });
 
+/** Another for each number below 676, and none that masking takes out. */
+const letters = (n: number): string => String.fromCharCode(97 + (n % 26), 97 + (Math.floor(n / 26) % 26));
+
 describe('an active version', () => {
   test('carries an unseen title, with metadata and a key that is left out; the other cluster is not mixed in', () => {
     const model = taught();
@@ -51,6 +54,42 @@ describe('an active version', () => {
     swap(model, [published('v1')], {});
     const { clusterId, etaSec, p90Sec } = forecastRace(model, unseen('z'.repeat(30)), 0);
     expect({ clusterId, etaSec, p90Sec }).toEqual({ clusterId: null, etaSec: before.etaSec, p90Sec: before.p90Sec });
+  });
+
+  test('changes nothing for races under titles that are known, whatever it said of others', () => {
+    const [without, beside] = [taught(), taught()];
+    swap(beside, [published('v1')], {});
+    for (let i = 0; i < 60; i++) {
+      const record = i % 3 === 0
+        ? { kind: 'FinishedRace' as const, value: finishedOf(700 + 9 * i, { title: `build the whole project ${letters(i)}`, metadata: { os: 'linux' } }) }
+        : { kind: 'FinishedRace' as const, value: finishedOf(40 + i, { title: `known ${i % 2}`, metadata: { os: i % 4 < 2 ? 'linux' : 'mac' } }) };
+      for (const model of [without, beside]) learn(model, record, find(published('v1')));
+    }
+    const said = (model: SourceModel, title: string) => {
+      const { etaSec, p10Sec, p50Sec, p90Sec, basis } = forecastRace(model, unseen(title), 0);
+      return { etaSec, p10Sec, p50Sec, p90Sec, basis };
+    };
+    expect(said(beside, 'known 1')).toEqual(said(without, 'known 1'));
+    expect(said(beside, 'build the whole projects').etaSec).not.toEqual(said(without, 'build the whole projects').etaSec);
+  });
+
+  test('is not heard while races go by something else than its clusters, and heard again when they do not', () => {
+    const model = taught();
+    const models = [published('v1')];
+    swap(model, models, {});
+    let n = 0;
+    const race = (title: string, sec: number) => learn(model, { kind: 'FinishedRace', value: finishedOf(sec, { title: `${title} ${letters(n++)}`, metadata: { os: 'linux' } }) }, find(...models));
+    const like = (title: string) => forecastRace(model, unseen(`${title} zz`), 0);
+    expect(like('build the whole project').basis).toBe('cluster');
+    // All take equally long for a while: what a cluster has seen last is older than that.
+    for (let spell = 0; spell < 12; spell++) {
+      const sec = 20 * 3 ** (spell % 4);
+      for (let i = 0; i < 8; i++) race('q'.repeat(40), sec + i / 8);
+      race('build the whole project', sec);
+    }
+    expect(like('build the whole project').basis).toBe('source');
+    for (let i = 0; i < 40; i++) race(i % 2 === 0 ? 'build the whole project' : 'test the whole project', i % 2 === 0 ? 100 : 900);
+    expect(like('build the whole project')).toMatchObject({ basis: 'cluster', clusterId: 'build' });
   });
 
   test('follows a new level: nothing is dropped as an anomaly', () => {

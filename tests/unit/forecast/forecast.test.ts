@@ -121,7 +121,7 @@ describe('forecastRace() of a running race', () => {
 
   test('tells what leaving a published finish would lose, and where to show it', () => {
     const model = modelOf(...times(20, 300), ...times(20, 600));
-    const published = { ...raceOf(), display: { finish_at: at(300), state: 'stable' as const }, published: { issued_at: START, event_at: START, eta_sec: 600, p10_sec: 300, p50_sec: 450, p90_sec: 600, confidence: 0.5, basis: 'key' as const, reason: 'submitted' as const, model_version: 'v', cluster_id: null } };
+    const published = { ...raceOf(), display: { finish_at: at(300), state: 'stable' as const }, published: { issued_at: START, event_at: START, eta_sec: 600, p10_sec: 300, p50_sec: 450, p90_sec: 600, confidence: 0.5, basis: 'key' as const, reason: 'submitted' as const, model_version: 'v', cluster_id: null, next_at: null } };
     const later = forecastRace(model, published, at(400));
     expect(later.lossOfPublished).toBeLessThan(0.05);
     expect(later.shown.sec).toBeGreaterThan(540);

@@ -3,19 +3,23 @@ import { describe, expect, test } from 'vitest';
 import { forecastRace, type Forecast } from '../../../src/forecast/forecast.ts';
 import { learn } from '../../../src/forecast/learn.ts';
 import { createSourceModel } from '../../../src/forecast/model.ts';
-import { worthwhileMove } from '../../../src/forecast/display.ts';
+import { timesTold, worthwhileMove } from '../../../src/forecast/display.ts';
 import { revise, type Cause } from '../../../src/forecast/revise.ts';
-import { MAX_CHECKPOINTS, type RaceState } from '../../../src/race/state.ts';
+import { MAX_CHECKPOINTS, type Checkpoint, type RaceState } from '../../../src/race/state.ts';
 import { finishedOf, raceOf } from './race-builder.ts';
 
 const START = 1_000_000;
 const at = (sec: number) => START + sec * 1000;
 const forecastOf = (etaSec: number, overrides: Partial<Forecast> = {}): Forecast => ({
   etaSec, p10Sec: etaSec * 0.9, p25Sec: etaSec * 0.98, p50Sec: etaSec, p75Sec: etaSec * 1.02, p90Sec: etaSec * 1.2, confidence: 0.8, basis: 'key', clusterId: null, clusterVersion: null,
-  deadlineProbability: null, overdue: false, lossOfPublished: 1, shown: { sec: etaSec, gain: 1 }, beside: () => [], milestones: () => [], ...overrides,
+  deadlineProbability: null, overdue: false, lossOfPublished: 1, shown: { sec: etaSec, gain: 1 }, beside: () => [], nextAtMs: null, milestones: () => [], ...overrides,
 });
 const cause = (sec: number, overrides: Partial<Cause> = {}): Cause => ({ reason: 'progress', significant: false, eventAtMs: at(sec), ...overrides });
 const options = (sec: number) => ({ nowMs: at(sec), modelVersion: '0@7' });
+/** What was said at such ages, in the order of issue. */
+const saidAt = (...secs: number[]): Checkpoint[] => secs.map((elapsed_sec, i) => ({
+  revision: i + 1, issued_at: at(elapsed_sec), elapsed_sec, eta_sec: 600, p10_sec: 540, p50_sec: 600, p90_sec: 720, confidence: 0.8, basis: 'key', reason: 'started', model_version: '0@7', role: 'served',
+}));
 /** A race that was told 600 s at its start. */
 const told = (overrides: Partial<RaceState> = {}): RaceState => ({ ...revise(raceOf(), forecastOf(600), cause(0, { reason: 'started', significant: true }), options(0))!.race, ...overrides });
 
@@ -39,25 +43,29 @@ describe('revise() decides what is worth publishing', () => {
     expect(revise(told(), forecastOf(etaSec, spread), cause(nowSec), options(nowSec)) !== null).toBe(isPublished);
   });
 
-  test('a state change always is, a stage when it moved the finish by 5 s and 5 % of what remains', () => {
+  test('a state change always is, a stage when it moved the finish by 3 % of what remains', () => {
     const stage = (etaSec: number) => revise(told(), forecastOf(etaSec), cause(50, { reason: 'stage_done', significant: true }), options(50));
     expect(revise(told(), forecastOf(600), cause(50, { reason: 'started', significant: true }), options(50))?.eta).toMatchObject({ revision: 2, reason: 'started', previous_eta_sec: 600 });
-    expect(stage(625)).toBeNull();
+    expect(stage(615)).toBeNull();
     expect(revise(told(), forecastOf(600), cause(50, { reason: 'passage', significant: true }), options(50))?.eta, 'a passage of a journey always is').toMatchObject({ revision: 2, reason: 'passage' });
-    expect(stage(630)?.eta).toMatchObject({ revision: 2, reason: 'stage_done', previous_eta_sec: 600 });
+    expect(stage(620)?.eta).toMatchObject({ revision: 2, reason: 'stage_done', previous_eta_sec: 600 });
   });
 
-  test.each([['stage_started', 1, 0.002], ['stage_done', 3, 0.019], ['rate_change', 1, 0.002], ['rate_change', 4, 0.034], ['stage_done', 40, 0.3]] as const)('after %s what was said in revision %i stands while it loses less than %f', (reason, revision, most) => {
+  test.each([['stage_started', [0], 0.0065], ['rate_change', [0, 1, 2], 0.0073], ['stage_done', [0, 25], 0.0146], ['rate_change', [0, 25, 40], 0.0344], ['stage_done', Array.from({ length: 20 }, () => 50), 1]] as const)('after %s at 50 s what was said at %j stands while it loses less than %f', (reason, ages, most) => {
     // 650 of 700 s are left, and what is shown may stand.
-    const moved = (lossOfPublished: number) => revise(told({ revision }), forecastOf(700, { p25Sec: 600, p75Sec: 800, lossOfPublished, shown: { sec: 600, gain: 0 } }), cause(50, { reason, significant: reason !== 'rate_change' }), options(50));
+    const moved = (lossOfPublished: number) => revise(told({ checkpoints: saidAt(...ages) }), forecastOf(700, { lossOfPublished, shown: { sec: 600, gain: 0 } }), cause(50, { reason, significant: reason !== 'rate_change' }), options(50));
     expect(moved(0.95 * most)).toBeNull();
-    expect(moved(1.2 * most)?.eta.eta_sec).toBe(700);
+    if (most < 1) expect(moved(1.2 * most)?.eta.eta_sec).toBe(700);
   });
 
-  test.each([[100, true], [650, false]])('the same rise is worth more the earlier it comes: at %i of 700 s it is told: %s', (nowSec, isTold) => {
-    const race = told({ revision: 5, published: { ...told().published!, eta_sec: 660 } });
-    const forecast = forecastOf(700, { p25Sec: 600, p75Sec: 800, lossOfPublished: 0.1, shown: { sec: 600, gain: 0 } });
-    expect(revise(race, forecast, cause(nowSec, { reason: 'stage_done', significant: true }), options(nowSec)) !== null).toBe(isTold);
+  test('what was said early uses up little of what may be said later, and what never served nothing', () => {
+    const checkpoints = saidAt(0, 10, 20, 30);
+    expect(timesTold(raceOf({ checkpoints }), 0)).toBe(1);
+    expect(timesTold(raceOf({ checkpoints }), 30)).toBe(3);
+    expect(timesTold(raceOf({ checkpoints }), 600)).toBeCloseTo(1.1);
+    expect(timesTold(raceOf({ checkpoints: checkpoints.map((one) => ({ ...one, role: 'shadow' as const })) }), 30)).toBe(1);
+    // A start that turned out to be later made them older than the race.
+    expect(timesTold(raceOf({ checkpoints }), 1)).toBe(4);
   });
 
   test('what is published may stand while what is shown is worth moving', () => {
@@ -140,19 +148,27 @@ describe('worthwhileMove()', () => {
   const plateau = (low: number, high: number) => (sec: number) => (sec >= low && sec <= high ? 0.8 : 0);
 
   test('a finish stays while moving it wins nothing, or less than it costs', () => {
-    expect(worthwhileMove(600, 700, 100, plateau(500, 800))).toEqual({ sec: 600, gain: 0 });
-    expect(worthwhileMove(600, 700, 100, (sec) => 0.5 + (sec - 600) * 1e-4)).toEqual({ sec: 600, gain: 0 });
+    expect(worthwhileMove(600, 700, 100, 1, plateau(500, 800))).toEqual({ sec: 600, gain: 0 });
+    expect(worthwhileMove(600, 700, 100, 1, (sec) => 0.5 + (sec - 600) * 1e-4)).toEqual({ sec: 600, gain: 0 });
   });
 
-  test.each([[600, 1000, 800, 1200], [1000, 600, 400, 800]])('from %i towards %i it goes no further than it pays', (shownSec, etaSec, low, high) => {
-    const { sec, gain } = worthwhileMove(shownSec, etaSec, 100, plateau(low, high));
-    expect(sec).toBe(800);
-    expect(gain).toBeCloseTo(0.8 - (0.1 * 200) / (etaSec - 100));
+  test.each([[600, 1000, 800, 1200, 0.275], [1000, 600, 400, 800, 0.55]])('from %i towards %i it goes no further than it pays; later costs half', (shownSec, etaSec, low, high, price) => {
+    for (const told of [1, 3]) {
+      const { sec, gain } = worthwhileMove(shownSec, etaSec, 100, told, plateau(low, high));
+      expect(sec).toBe(800);
+      expect(gain).toBeCloseTo(0.8 - (price * 200) / (told * (etaSec - 100)));
+    }
+  });
+
+  test('a finish that has stood is moved for more than one that has moved of late', () => {
+    const move = (told: number) => worthwhileMove(600, 1100, 100, told, (sec) => (sec > 1000 ? 0.1 : 0));
+    expect(move(1)).toEqual({ sec: 600, gain: 0 });
+    expect(move(2)).toMatchObject({ sec: 1037.5 });
   });
 
   test('a finish that has passed is let go of, however little the new one wins', () => {
-    for (const shownSec of [300, 400]) expect(worthwhileMove(shownSec, 1500, 400, () => 0).sec).toBeGreaterThan(400);
-    expect(worthwhileMove(300, 1500, 400, plateau(600, 2000)).sec).toBe(675);
+    for (const shownSec of [300, 400]) expect(worthwhileMove(shownSec, 1500, 400, 1, () => 0).sec).toBeGreaterThan(400);
+    expect(worthwhileMove(300, 1500, 400, 1, plateau(600, 2000)).sec).toBe(675);
   });
 });
 

@@ -14,7 +14,7 @@ const DAY_SEC = 86_400;
 const TTL = { finishedTtlMs: DAY_SEC * 1000 };
 const at = (sec: number) => START + sec * 1000;
 const published = (etaSec: number, issuedSec = 0, p90Sec = etaSec): Published => ({
-  issued_at: at(issuedSec), event_at: at(issuedSec), eta_sec: etaSec, p10_sec: etaSec, p50_sec: etaSec, p90_sec: p90Sec, confidence: 1, basis: 'key', reason: 'started', model_version: '', cluster_id: null,
+  issued_at: at(issuedSec), event_at: at(issuedSec), eta_sec: etaSec, p10_sec: etaSec, p50_sec: etaSec, p90_sec: p90Sec, confidence: 1, basis: 'key', reason: 'started', model_version: '', cluster_id: null, next_at: null,
 });
 const checkpoint = (elapsedSec: number, p90Sec: number): Checkpoint => ({ ...published(60, elapsedSec, p90Sec), revision: 1, elapsed_sec: elapsedSec, role: 'served' });
 

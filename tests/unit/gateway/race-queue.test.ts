@@ -5,7 +5,7 @@ import { raceQueue } from '../../../src/gateway/grpc/race-queue.ts';
 import type { ViewedRace } from '../../../src/gateway/view.ts';
 import { raceState } from '../../integration/gateway/harness.ts';
 
-const race = (id: string): ViewedRace => ({ facts: factsOf(raceState({ race_id: id })), eta: null, partition: 0, etaOffset: -1, stateOffset: 0, provisional: false, changedAtMs: 0, json: null });
+const race = (id: string): ViewedRace => ({ facts: factsOf(raceState({ race_id: id })), eta: null, partition: 0, etaOffset: -1, stateOffset: 0, provisional: false, changedAtMs: 0, json: null, changeJson: null, moves: null });
 const delta = (...ids: string[]) => ({ kind: 'delta', first: false, complete: true, races: ids.map(race), removed: [], resume: null }) as const;
 const signal = new AbortController().signal;
 

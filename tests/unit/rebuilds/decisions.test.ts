@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { applyDecision, decidePhase, decideSwap, emptyRollout, isAutomatic, needlessVersions, settingsOf, type Decision, type PairedLoss, type Rollout } from '../../../src/rebuilds/rollout.ts';
+import { applyDecision, decidePhase, decideSwap, emptyRollout, isAutomatic, needlessVersions, NO_EVIDENCE as none, NO_PAIRS, settingsOf, type Decision, type Evidence, type PairedLoss, type Rollout } from '../../../src/rebuilds/rollout.ts';
 import { triggerOf, type Watched } from '../../../src/rebuilds/triggers.ts';
 import { clusterStats } from '../../../src/rebuilds/cluster-stats.ts';
 
@@ -9,9 +9,10 @@ const SOURCE = 'ci/acme';
 const decision = (changes: Partial<Decision>): Decision => ({ atMs: 0, source: SOURCE, stage: 'shadow', version: 'v1', share: 1, previous: null, kind: 'start', reason: 'test', ...changes });
 const after = (...decisions: Partial<Decision>[]): Rollout => decisions.reduce<Rollout>((rollout, changes) => applyDecision(rollout, decision(changes)), emptyRollout());
 const state = (rollout: Rollout) => rollout.sources.get(SOURCE)!;
-const none: PairedLoss = { pairs: 0, difference: 0, error: Infinity, otherLoss: 0 };
-const better: PairedLoss = { pairs: 500, difference: -0.02, error: 0.005, otherLoss: 0.3 };
-const worse: PairedLoss = { pairs: 60, difference: 0.05, error: 0.01, otherLoss: 0.3 };
+const paired = (all: PairedLoss): Evidence => ({ all, newest: NO_PAIRS });
+const gain: PairedLoss = { pairs: 500, difference: -0.02, error: 0.005, otherLoss: 0.3 };
+const loss: PairedLoss = { pairs: 60, difference: 0.05, error: 0.01, otherLoss: 0.3 };
+const [better, worse] = [paired(gain), paired(loss)];
 const settings = settingsOf('SingleSource');
 
 describe('needlessVersions()', () => {
@@ -27,7 +28,7 @@ describe('decideSwap()', () => {
   test('a shadow waits for both its time and its pairs, then serves a share', () => {
     const shadow = state(after({}));
     expect(decideSwap(shadow, { candidate: better, active: none }, settings, DAY_MS - 1)).toBeNull();
-    expect(decideSwap(shadow, { candidate: { ...better, pairs: 99 }, active: none }, settings, DAY_MS)).toBeNull();
+    expect(decideSwap(shadow, { candidate: paired({ ...gain, pairs: 99 }), active: none }, settings, DAY_MS)).toBeNull();
     expect(decideSwap(shadow, { candidate: better, active: none }, settings, DAY_MS)).toMatchObject({ stage: 'canary', version: 'v1', share: 0.1, kind: 'promote' });
   });
 
@@ -39,8 +40,14 @@ describe('decideSwap()', () => {
   test('a worse candidate is withdrawn as soon as that is sure, not before', () => {
     const canary = state(after({ stage: 'canary', share: 0.1 }));
     expect(decideSwap(canary, { candidate: worse, active: none }, settings, HOUR_MS)).toMatchObject({ stage: 'canary', version: '', kind: 'rollback' });
-    expect(decideSwap(canary, { candidate: { ...worse, error: 0.04 }, active: none }, settings, HOUR_MS)).toBeNull();
-    expect(decideSwap(canary, { candidate: { ...worse, pairs: 29 }, active: none }, settings, HOUR_MS)).toBeNull();
+    expect(decideSwap(canary, { candidate: paired({ ...loss, error: 0.04 }), active: none }, settings, HOUR_MS)).toBeNull();
+    expect(decideSwap(canary, { candidate: paired({ ...loss, pairs: 29 }), active: none }, settings, HOUR_MS)).toBeNull();
+  });
+
+  test('a candidate that was better for long and is surely worse of late is withdrawn, too', () => {
+    const canary = state(after({ stage: 'canary', share: 0.1 }));
+    expect(decideSwap(canary, { candidate: { all: gain, newest: loss }, active: none }, settings, HOUR_MS)).toMatchObject({ stage: 'canary', version: '', kind: 'rollback', reason: expect.stringContaining('60 races') });
+    expect(decideSwap(canary, { candidate: { all: gain, newest: { ...loss, error: 0.02 } }, active: none }, settings, HOUR_MS)).toBeNull();
   });
 
   test('an active version that turns bad gives way to the one before, which is then held against nothing', () => {
@@ -66,7 +73,7 @@ describe('decideSwap()', () => {
   });
 
   test('a candidate that convinces nobody leaves in the end', () => {
-    expect(decideSwap(state(after({})), { candidate: { ...worse, error: 1 }, active: none }, settings, 14 * DAY_MS + 1)).toMatchObject({ version: '', kind: 'withdraw' });
+    expect(decideSwap(state(after({})), { candidate: paired({ ...loss, error: 1 }), active: none }, settings, 14 * DAY_MS + 1)).toMatchObject({ version: '', kind: 'withdraw' });
   });
 });
 
