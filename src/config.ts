@@ -25,6 +25,8 @@ export const settings = {
   RACELINE_READ_ONLY: { default: 'false', help: 'true = the gateway refuses every change (503 read_only); what comes over Kafka goes on' },
   RACELINE_MAX_CONNECTIONS: { default: '12000', help: 'WebSocket and event-stream clients at once, 1..1000000' },
   RACELINE_MAX_HTTP_CONNECTIONS: { default: '4096', help: 'Other HTTP connections at once, 1..1000000; beyond them 503' },
+  RACELINE_MAP_TILES_URL: { default: '', help: 'Pictures that maps of the board are drawn on, https://host/{z}/{x}/{y}.png; empty = none: routes and vehicles alone' },
+  RACELINE_MAP_ATTRIBUTION: { default: '', help: 'Whom the pictures are from, as it is to be shown; needed with RACELINE_MAP_TILES_URL' },
   RACELINE_MAX_SOURCE_LABELS: { default: '50', help: 'Sources that get a Prometheus label of their own, 0..1000; the rest is "other"' },
   KAFKA_BROKERS: { default: '', help: 'Comma-separated host:port; empty = the embedded log' },
   KAFKA_TLS: { default: 'false', help: 'true = TLS to the brokers' },
@@ -77,6 +79,8 @@ export type Config = {
   readonly maxConnections: number;
   readonly readOnly: boolean;
   readonly maxHttpConnections: number;
+  /** What maps of the board are drawn on; null = nothing. */
+  readonly mapTiles: { readonly url: string; readonly attribution: string } | null;
   /** null = the embedded log. */
   readonly kafka: KafkaConfig | null;
   /** null = the embedded registry. */
@@ -154,6 +158,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxConnections: whole('RACELINE_MAX_CONNECTIONS', 1, 1_000_000),
     readOnly: oneOf('RACELINE_READ_ONLY', ['true', 'false']) === 'true',
     maxHttpConnections: whole('RACELINE_MAX_HTTP_CONNECTIONS', 1, 1_000_000),
+    mapTiles: text('RACELINE_MAP_TILES_URL') === '' ? null : readMapTiles(text('RACELINE_MAP_TILES_URL'), text('RACELINE_MAP_ATTRIBUTION')),
     kafka: text('KAFKA_BROKERS') === '' ? null : {
       brokers: list(text('KAFKA_BROKERS')),
       tls: oneOf('KAFKA_TLS', ['true', 'false']) === 'false' ? null
@@ -198,6 +203,13 @@ function readUrl(name: SettingName, value: string): string {
   const url = URL.parse(value);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw invalid(name, value, 'an http or https URL');
   return value;
+}
+
+function readMapTiles(url: string, attribution: string): { readonly url: string; readonly attribution: string } {
+  readUrl('RACELINE_MAP_TILES_URL', url);
+  if (!['{z}', '{x}', '{y}'].every((part) => url.includes(part))) throw invalid('RACELINE_MAP_TILES_URL', url, 'a URL with {z}, {x} and {y} in it');
+  if (attribution === '') throw invalid('RACELINE_MAP_ATTRIBUTION', attribution, 'the name of whom the pictures are from');
+  return { url, attribution };
 }
 
 function invalid(name: SettingName, value: string, range: string): AppError {

@@ -29,7 +29,7 @@ export const rejectionCodes = {
   event_too_large: 'An event type over 200 characters or event data over 16 KB',
   link_invalid: 'deeplink is longer than 2,000 characters or not an http(s) or app link',
   state_too_large: 'The race would need more than 256 KB',
-  position_invalid: 'A position whose lat is not in -90..90 or lon not in -180..180, or 0, 0: a receiver without a fix',
+  position_invalid: 'A position whose lat is not in -90..90 or lon not in -180..180, or 0, 0: a receiver without a fix; of an update, a position on a route out of its ranges',
   route_invalid: 'A route that has fewer than two places, more than 10,000 points, 400 waypoints or 1,000 points of interest, or plans that run backwards',
   processing_failed: 'A defect of ours: nothing of the record was applied; it can be replayed after a fix',
 } as const;

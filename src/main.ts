@@ -95,7 +95,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
 
     const clusterModels = readClusterModels({ log, codec, logger });
     onClose('the cluster models', () => clusterModels.close());
-    const routes = config.roles.includes('gateway') || config.roles.includes('journeys') ? readRoutes({ log, codec, logger }) : null;
+    const routes = (['gateway', 'pipeline', 'journeys'] as const).some((role) => config.roles.includes(role)) ? readRoutes({ log, codec, logger }) : null;
     if (routes !== null) onClose('the routes', () => routes.close());
     let rebuilder: Rebuilder | null = null;
     if (routes !== null && config.roles.includes('gateway')) {
@@ -110,20 +110,21 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
         examine: () => examine(patientOf(config, { log, codec, history: history ?? historyFailure(readiness) })),
         hooks: metrics.gatewayHooks,
         options: {
-          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections, maxHttpConnections: config.maxHttpConnections, readOnly: config.readOnly,
+          rateLimitPerSec: config.rateLimitPerSec, allowedOrigins: config.allowedOrigins, allowedHosts: config.allowedHosts, maxConnections: config.maxConnections, maxHttpConnections: config.maxHttpConnections, readOnly: config.readOnly, mapTiles: config.mapTiles,
           ...(config.tokensFile === null ? {} : { tokens: openTokens({ path: config.tokensFile, clock: systemClock, logger }) }),
         },
       });
       address = gateway.address;
       grpcPort = gateway.grpcPort;
+      metrics.observe({ journeys: () => gateway.measuredJourneys() });
       onClose('the gateway', () => gateway.close());
       readiness.running('gateway');
     }
-    if (config.roles.includes('pipeline')) {
+    if (routes !== null && config.roles.includes('pipeline')) {
       const learner = await runLearner({ log, codec, clock: systemClock, logger, clusterModels });
       onClose('the learner', () => learner.close());
       const pipeline = await runPipeline({
-        log, codec, learner, clock: systemClock, logger, hooks: metrics.pipelineHooks,
+        log, codec, learner, routes, clock: systemClock, logger, hooks: metrics.pipelineHooks,
         finishedTtlMs: config.finishedTtlHours * 3_600_000, writerId: randomUUID(),
       });
       watch.watch(pipeline);

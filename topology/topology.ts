@@ -8,7 +8,7 @@ export type RoleName = 'pipeline' | 'journeys' | 'historian' | 'gateway' | 'rebu
 
 export type ProcessorName =
   | 'decode-updates' | 'normalize-updates' | 'fold-races' | 'tally-inputs' | 'wake-races' | 'issue-forecasts'
-  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view' | 'watch-accuracy' | 'rebuild-clusters' | 'decide-rollouts' | 'follow-route';
+  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view' | 'watch-accuracy' | 'rebuild-clusters' | 'decide-rollouts' | 'follow-route' | 'check-routes';
 
 export type SourceName = TopicName | 'wake-ups' | 'http' | 'history';
 
@@ -44,14 +44,15 @@ export type Node = SourceNode | ProcessorNode | SinkNode;
 export const topology: readonly Node[] = [
   { kind: 'source', role: 'pipeline', name: 'race-updates', topic: 'race-updates', reads: 'group' },
   { kind: 'source', role: 'pipeline', name: 'wake-ups', topic: null, reads: 'local' },
+  { kind: 'source', role: 'pipeline', name: 'routes', topic: 'routes', reads: 'all' },
   { kind: 'processor', role: 'pipeline', name: 'decode-updates', parents: ['race-updates'], stores: [] },
   { kind: 'processor', role: 'pipeline', name: 'normalize-updates', parents: ['decode-updates'], stores: [] },
   { kind: 'processor', role: 'pipeline', name: 'fold-races', parents: ['normalize-updates'], stores: ['races'] },
   { kind: 'processor', role: 'pipeline', name: 'tally-inputs', parents: ['decode-updates', 'normalize-updates', 'fold-races'], stores: ['races'] },
   { kind: 'processor', role: 'pipeline', name: 'wake-races', parents: ['wake-ups'], stores: ['races'] },
-  { kind: 'processor', role: 'pipeline', name: 'issue-forecasts', parents: ['fold-races', 'wake-races'], stores: ['models'] },
+  { kind: 'processor', role: 'pipeline', name: 'issue-forecasts', parents: ['fold-races', 'wake-races', 'routes'], stores: ['models', 'routes'] },
   { kind: 'processor', role: 'pipeline', name: 'revise-etas', parents: ['issue-forecasts'], stores: ['races'] },
-  { kind: 'processor', role: 'pipeline', name: 'record-history', parents: ['revise-etas', 'fold-races'], stores: ['races'] },
+  { kind: 'processor', role: 'pipeline', name: 'record-history', parents: ['revise-etas', 'fold-races', 'routes'], stores: ['races', 'routes'] },
   { kind: 'sink', role: 'pipeline', name: 'revisions', parents: ['revise-etas', 'fold-races'], topic: 'eta-updates' },
   { kind: 'sink', role: 'pipeline', name: 'history', parents: ['record-history'], topic: 'race-history' },
   { kind: 'sink', role: 'pipeline', name: 'refused', parents: ['decode-updates', 'normalize-updates', 'fold-races'], topic: 'dead-letters' },
@@ -68,7 +69,8 @@ export const topology: readonly Node[] = [
   { kind: 'source', role: 'journeys', name: 'routes', topic: 'routes', reads: 'all' },
   { kind: 'processor', role: 'journeys', name: 'follow-route', parents: ['telemetry', 'race-states', 'routes'], stores: ['journeys', 'routes'] },
   { kind: 'sink', role: 'journeys', name: 'passages and positions', parents: ['follow-route'], topic: 'race-updates' },
-  { kind: 'sink', role: 'journeys', name: 'refused', parents: ['follow-route'], topic: 'dead-letters' },
+  { kind: 'processor', role: 'journeys', name: 'check-routes', parents: ['routes'], stores: [] },
+  { kind: 'sink', role: 'journeys', name: 'refused', parents: ['follow-route', 'check-routes'], topic: 'dead-letters' },
   { kind: 'sink', role: 'journeys', name: 'reroutes', parents: ['follow-route'], topic: 'telemetry' },
 
   { kind: 'source', role: 'historian', name: 'race-history', topic: 'race-history', reads: 'group' },

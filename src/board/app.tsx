@@ -6,6 +6,8 @@ import { useLive } from './live/use-live.ts';
 import { Empty } from './parts/notices.tsx';
 import { HealthPage } from './pages/health.tsx';
 import { HistoryPage } from './pages/history.tsx';
+import { JourneyPage } from './pages/journey.tsx';
+import { JourneysPage } from './pages/journeys.tsx';
 import { LivePage } from './pages/live.tsx';
 import { RacePage } from './pages/race.tsx';
 import { RebuildsPage } from './pages/rebuilds.tsx';
@@ -14,7 +16,7 @@ import { useRoute, type Route } from './routes.ts';
 import { changeSettings, useSettings, type Theme } from './settings.ts';
 import { spell } from './words.ts';
 
-const pages = [['live', 'Live'], ['history', 'History'], ['rebuilds', 'Rebuilds'], ['health', 'Health']] as const;
+const pages = [['live', 'Live'], ['journeys', 'Journeys'], ['history', 'History'], ['rebuilds', 'Rebuilds'], ['health', 'Health']] as const;
 const zones = ['UTC', 'America/Los_Angeles', 'America/New_York', 'Europe/London', 'Europe/Berlin', 'Asia/Kolkata', 'Asia/Shanghai', 'Asia/Tokyo', 'Australia/Sydney'];
 /** A cut shorter than this is nobody's concern. */
 const QUIET_CUT_MS = 2_000;
@@ -30,7 +32,7 @@ export function App() {
     });
   }, []);
   if (isRefused) return <TokenForm onAccepted={() => { setRefused(false); openLive(savedToken()); }} />;
-  const here = route.page === 'race' || route.page === 'source' || route.page === 'unknown' ? 'live' : route.page;
+  const here = route.page === 'race' || route.page === 'source' || route.page === 'unknown' ? 'live' : route.page === 'journey' ? 'journeys' : route.page;
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.setAttribute('tabindex', '-1'); document.getElementById('main')?.focus(); }}>Skip to the content</a>
@@ -51,6 +53,8 @@ function Page({ route }: { readonly route: Route }): ComponentChildren {
     case 'race': return <RacePage raceId={route.raceId} key={route.raceId} />;
     case 'source': return <SourcePage source={route.source} key={route.source} />;
     case 'history': return <HistoryPage search={route.search} key={route.search.toString()} />;
+    case 'journeys': return <JourneysPage search={route.search} key={route.search.toString()} />;
+    case 'journey': return <JourneyPage raceId={route.raceId} key={route.raceId} />;
     case 'rebuilds': return <RebuildsPage />;
     case 'health': return <HealthPage />;
     case 'unknown': return <main id="main"><Empty title="There is no such page"><p><a href="#/">To the live races</a></p></Empty></main>;

@@ -6,6 +6,8 @@ export type Route =
   | { readonly page: 'race'; readonly raceId: string }
   | { readonly page: 'source'; readonly source: string }
   | { readonly page: 'history'; readonly search: URLSearchParams }
+  | { readonly page: 'journeys'; readonly search: URLSearchParams }
+  | { readonly page: 'journey'; readonly raceId: string }
   | { readonly page: 'rebuilds' }
   | { readonly page: 'health' }
   | { readonly page: 'unknown'; readonly path: string };
@@ -19,6 +21,8 @@ function routeOf(hash: string): Route {
   if (name === 'race' && id !== '') return { page: 'race', raceId: id };
   if (name === 'source' && id !== '') return { page: 'source', source: id };
   if (name === 'history') return { page: 'history', search };
+  if (name === 'journeys') return { page: 'journeys', search };
+  if (name === 'journey' && id !== '') return { page: 'journey', raceId: id };
   if (name === 'rebuilds') return { page: 'rebuilds' };
   if (name === 'health') return { page: 'health' };
   return { page: 'unknown', path };
@@ -34,6 +38,10 @@ function decode(text: string): string {
 
 export function raceLink(raceId: string): string {
   return `#/race/${encodeURIComponent(raceId)}`;
+}
+
+export function journeyLink(raceId: string): string {
+  return `#/journey/${encodeURIComponent(raceId)}`;
 }
 
 export function sourceLink(source: string): string {

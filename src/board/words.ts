@@ -1,3 +1,4 @@
+import type { CourseStatus, JourneyPoi, Phase } from './api/journeys.ts';
 import type { RaceRow, Standing } from './live/race-list.ts';
 
 // Everything the board says in words and numbers. Instants are epoch ms, durations seconds.
@@ -67,6 +68,36 @@ export function basisText(basis: string): string {
 /** +40 s, −2 min: how the forecast moved. */
 export function moved(sec: number): string {
   return Math.abs(sec) < 1 ? '±0 s' : `${sec > 0 ? '+' : '−'}${spell(Math.abs(sec))}`;
+}
+
+/** 950 m, 1.2 km, 312 km. */
+export function distance(metres: number): string {
+  if (metres < 1_000) return `${Math.round(metres)} m`;
+  return `${metres < 99_950 ? (metres / 1_000).toFixed(metres < 9_950 && metres % 1_000 !== 0 ? 1 : 0) : Math.round(metres / 1_000).toLocaleString()} km`;
+}
+
+export function speed(mps: number): string {
+  return `${Math.round(3.6 * mps)} km/h`;
+}
+
+export const phaseWords: Readonly<Record<Phase, string>> = { pre_departure: 'Not left yet', in_flight: 'Under way', post_arrival: 'Arrived' };
+
+export const courseWords: Readonly<Record<CourseStatus, string>> = { on_course: 'along the route', slightly_off: 'slightly across it', off_track: 'across it', behind: 'away from where it should' };
+
+export const poiWords: Readonly<Record<JourneyPoi['status'], string>> = { ahead_on_route: 'ahead', already_passed: 'passed', not_on_route: 'not on the route', pre_departure: 'ahead' };
+
+/** Within this of its plan something is on time, seconds. */
+const ON_TIME_SEC = 30;
+
+/** 2 min late, 40 s early, on time. */
+export function delayText(sec: number): string {
+  return Math.abs(sec) < ON_TIME_SEC ? 'on time' : `${spell(Math.abs(sec))} ${sec > 0 ? 'late' : 'early'}`;
+}
+
+/** in 4 min 10 s; due since 5 s. */
+export function countdown(atMs: number, nowMs: number): string {
+  const sec = (atMs - nowMs) / 1_000;
+  return sec >= 0 ? `in ${spell(sec)}` : `due since ${spell(-sec)}`;
 }
 
 export function percent(ratio: number): string {

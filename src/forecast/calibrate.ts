@@ -27,7 +27,7 @@ const NUMBERS = PHASES * PER_PHASE;
 const LEVEL_RATE = 0.004;
 const LEVEL_CASES = 40;
 const KNOT_RATE = 0.008;
-const KNOT_CASES = 20;
+const KNOT_CASES = 10;
 /** A life is looked at often, and its looks are alike. */
 const LIFE_SHARE = 0.25;
 /** Shares of a finished race's life at which what was in force is held against the truth. */
@@ -73,7 +73,7 @@ export function createCalibration(): Calibration {
 
 /** Whether a forecast of that basis rests on what was learned of its source. */
 export function isCalibrated(basis: Basis): boolean {
-  return basis === 'key' || basis === 'source' || basis === 'stage' || basis === 'progress' || basis === 'cluster';
+  return basis === 'key' || basis === 'source' || basis === 'stage' || basis === 'progress' || basis === 'cluster' || basis === 'telemetry';
 }
 
 /** The phase of a forecast made at that age. @param firstP50Sec the median of the first forecast of the race. */

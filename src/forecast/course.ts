@@ -6,9 +6,32 @@ type TimedStage = { name: string; occurrence: number; state: StageState; started
 /** A stage began or ended: the race is in that state from then on. */
 export type Transition = { readonly state: string; readonly stage: string; readonly atMs: number };
 
+/** A stage within its race, and the states that it brings the race to. */
+type StageNames = { readonly key: string; readonly started: string; readonly done: string };
+
+/** By name, then occurrence: each forecast asks for the same ones. */
+const namesByStage = new Map<string, StageNames[]>();
+const MOST_NAMED = 10_000;
+const MOST_OCCURRENCES = 100;
+
+function namesOf({ name, occurrence }: { readonly name: string; readonly occurrence: number }): StageNames {
+  let ofName = namesByStage.get(name);
+  const known = ofName?.[occurrence];
+  if (known !== undefined) return known;
+  const key = `${name}#${occurrence}`;
+  const names = { key, started: `${key}:started`, done: doneState(key) };
+  if (occurrence > MOST_OCCURRENCES) return names;
+  if (ofName === undefined) {
+    if (namesByStage.size === MOST_NAMED) namesByStage.clear();
+    namesByStage.set(name, (ofName = []));
+  }
+  ofName[occurrence] = names;
+  return names;
+}
+
 /** Names a stage within its race: a repeat of a stage is another stage. */
-export function stageKey(stage: { name: string; occurrence: number }): string {
-  return `${stage.name}#${stage.occurrence}`;
+export function stageKey(stage: { readonly name: string; readonly occurrence: number }): string {
+  return namesOf(stage).key;
 }
 
 /** The state a race is in once that stage has ended. */
@@ -24,9 +47,9 @@ export function transitionsOf(stages: readonly TimedStage[], fromMs: number, unt
   const found: Transition[] = [];
   for (const stage of stages) {
     if (stage.state === 'skipped' || stage.state === 'pending') continue;
-    const key = stageKey(stage);
-    if (isWithin(stage.started_at, fromMs, untilMs)) found.push({ state: startedState(key), stage: key, atMs: stage.started_at });
-    if (isWithin(stage.completed_at, fromMs, untilMs)) found.push({ state: doneState(key), stage: key, atMs: stage.completed_at });
+    const { key, started, done } = namesOf(stage);
+    if (isWithin(stage.started_at, fromMs, untilMs)) found.push({ state: started, stage: key, atMs: stage.started_at });
+    if (isWithin(stage.completed_at, fromMs, untilMs)) found.push({ state: done, stage: key, atMs: stage.completed_at });
   }
   return found.sort((a, b) => a.atMs - b.atMs);
 }
@@ -43,12 +66,8 @@ export function lastTransition(stages: readonly TimedStage[], fromMs: number, un
     if (isWithin(completed_at, fromMs, untilMs) && completed_at >= atMs) [last, atMs, isDone] = [stage, completed_at, true];
   }
   if (last === null) return null;
-  const key = stageKey(last);
-  return { state: isDone ? doneState(key) : startedState(key), stage: key, atMs };
-}
-
-function startedState(stage: string): string {
-  return `${stage}:started`;
+  const { key, started, done } = namesOf(last);
+  return { state: isDone ? done : started, stage: key, atMs };
 }
 
 function isWithin(atMs: number | null, fromMs: number, untilMs: number): atMs is number {

@@ -88,7 +88,7 @@ export function blendLogs(logs: ArrayLike<number>, weights: ArrayLike<number>, c
   }
   const low = Math.max(first - PADDING_BINS, 0);
   const size = Math.min(last + 1 + PADDING_BINS, BINS - 1) - low + 1;
-  const cumulative = smoothed(low, size, kernel);
+  const cumulative = smoothed(low, size, first - low, last + 1 - low, kernel);
   mass.fill(0, first, last + 2);
   return { originSec: 0, low, cumulative, overdue: false };
 }
@@ -102,8 +102,11 @@ function positionOf(log: number): number {
   return Math.min(Math.max((log - LOWEST_LOG) * PER_STEP, 0), BINS - 2 - PADDING_BINS);
 }
 
-/** A Laplace kernel on a grid is one exponential filter forwards and one backwards: here for the four widths at once. */
-function smoothed(low: number, size: number, kernel: ArrayLike<number>): Float64Array {
+/**
+ * A Laplace kernel on a grid is one exponential filter forwards and one backwards: here for the four widths at once.
+ * All mass lies from value `from` to value `to`: before it no filter has anything to go on from.
+ */
+function smoothed(low: number, size: number, from: number, to: number, kernel: ArrayLike<number>): Float64Array {
   const out = room(size);
   const [da, db, dc, dd] = DECAYS as [number, number, number, number];
   const sa = (kernel[0]! * (1 - da)) / (1 + da);
@@ -111,7 +114,8 @@ function smoothed(low: number, size: number, kernel: ArrayLike<number>): Float64
   const sc = (kernel[2]! * (1 - dc)) / (1 + dc);
   const sd = (kernel[3]! * (1 - dd)) / (1 + dd);
   let [a, b, c, d] = [0, 0, 0, 0];
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < from; i++) out[i] = 0;
+  for (let i = from; i < size; i++) {
     const m = mass[low + i]!;
     a = a * da + m;
     b = b * db + m;
@@ -121,7 +125,8 @@ function smoothed(low: number, size: number, kernel: ArrayLike<number>): Float64
   }
   [a, b, c, d] = [0, 0, 0, 0];
   let sum = 0;
-  for (let i = size - 1; i >= 0; i--) {
+  for (let i = size - 1; i > to; i--) sum += out[i]!;
+  for (let i = to; i >= 0; i--) {
     const m = mass[low + i]!;
     const density = out[i]! + sa * a + sb * b + sc * c + sd * d;
     out[i] = density;
@@ -293,6 +298,19 @@ export function tailFrom(elapsedSec: number): Distribution {
   }
   cumulative[size - 1] = 1;
   return { originSec: elapsedSec, low, cumulative, overdue: true };
+}
+
+/**
+ * T by a function that gives P(T - originSec <= sec), rising from about 0 at `fromSec` (> 0) to about 1 at `toSec` (> fromSec): what lies
+ * outside is left out. O(bins between).
+ */
+export function distributionFrom(originSec: number, below: (sec: number) => number, fromSec: number, toSec: number): Distribution {
+  const low = binBelow(Math.max(fromSec, GRID[0]!));
+  const size = Math.max(2, Math.min(binBelow(toSec) + 1, BINS - 1) - low + 1);
+  const cumulative = room(size);
+  const [least, most] = [below(GRID[low]!), below(GRID[low + size - 1]!)];
+  for (let i = 0; i < size; i++) cumulative[i] = (below(GRID[low + i]!) - least) / (most - least);
+  return { originSec, low, cumulative, overdue: false };
 }
 
 /** T + sec: a distribution of what remains becomes one of the total. sec >= 0. O(1). */

@@ -1,4 +1,5 @@
 import { assert } from '../errors.ts';
+import type { PassageFact } from '../journey/model.ts';
 import { currentMetadata } from '../race/metadata.ts';
 import { isFinished, type RaceState, type Stage } from '../race/state.ts';
 import { stageKey } from './course.ts';
@@ -33,8 +34,9 @@ function finishedStage({ name, occurrence, seq, state, started_at, completed_at,
 /**
  * What stages that ended have shown, of a race still running. A stage without a start began where the one before it
  * ended. null = none of them has both ends, and `nextOrigin` was not called.
+ * @param passageOf what a stage teaches that is a waypoint of a vehicle's route.
  */
-export function stageFacts(race: RaceState, stages: readonly Stage[], nextOrigin: () => Origin): StageFacts | null {
+export function stageFacts(race: RaceState, stages: readonly Stage[], nextOrigin: () => Origin, passageOf: (stage: Stage) => PassageFact | null = () => null): StageFacts | null {
   const raceStartedAt = race.started_at;
   if (raceStartedAt === null) return null;
   const facts = stages.flatMap((stage): StageFact[] => {
@@ -46,7 +48,7 @@ export function stageFacts(race: RaceState, stages: readonly Stage[], nextOrigin
     return [{
       race_id: race.race_id, title: race.title, stage: stage.name, occurrence: stage.occurrence, previous_stage: previous === null ? '' : stageKey(previous),
       started_at: startedAt, completed_at, elapsed_sec: (completed_at - raceStartedAt) / 1000,
-      ...legBefore(race, previous, raceStartedAt), planned_sec: stage.planned_sec,
+      ...legBefore(race, previous, raceStartedAt), planned_sec: stage.planned_sec, passage: passageOf(stage),
     }];
   });
   return facts.length === 0 ? null : { origin: nextOrigin(), source: race.source, facts };

@@ -1,3 +1,4 @@
+import type { PassageFact } from '../journey/model.ts';
 import type { Checkpoint, ProgressPoint } from '../race/state.ts';
 import type { EtaKind, StageState } from '../race/update.ts';
 
@@ -53,6 +54,8 @@ export type StageFact = {
   previous_elapsed_sec: number;
   previous_leg_sec: number;
   planned_sec: number | null;
+  /** Of a vehicle's passage of a waypoint; null or absent = no vehicle's. */
+  passage?: PassageFact | null;
 };
 
 export type StageFacts = { origin: Origin; source: string; facts: StageFact[] };

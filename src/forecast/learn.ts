@@ -1,3 +1,4 @@
+import { createJourneyModel, learnPassage } from '../journey/model.ts';
 import { learnCalibration } from './calibrate.ts';
 import { learnLastLeg, learnLeg } from './chains.ts';
 import { doneState, stageKey, transitionsOf, type Transition } from './course.ts';
@@ -184,6 +185,7 @@ function orderOf(transitions: readonly Transition[]): string[] {
 function learnLegs(model: SourceModel, { facts }: StageFacts): void {
   for (const fact of facts) {
     learnLeg(model, fact);
+    if (fact.passage) learnPassage((model.journeys ??= createJourneyModel()), fact.passage, fact.completed_at);
     const sec = (fact.completed_at - fact.started_at) / 1000;
     if (!(sec >= 0) || !(fact.elapsed_sec >= 0)) continue;
     const key = contextKey(fact.title, stageKey({ name: fact.stage, occurrence: fact.occurrence }));

@@ -16,11 +16,12 @@ export const MOST_MILESTONES = 50;
 export function milestonesOf(model: SourceModel | undefined, race: RaceState, place: Place | null, asOfMs: number): Milestone[] {
   const shown: Milestone[] = [];
   const known = new Set<string>();
+  const kind = race.position === null ? 'stage' : 'waypoint';
   for (const stage of race.stages) {
     const key = stageKey(stage);
     known.add(key);
     const isOpen = stage.state === 'running' || stage.state === 'pending';
-    shown.push(isOpen ? ahead(model, race, place, asOfMs, key, stage.name, stage.state, plannedEnd(race, stage.name)) : { ...blank(stage.name), state: stage.state, passed_at: stage.completed_at });
+    shown.push(isOpen ? ahead(model, race, place, asOfMs, key, stage.name, stage.state, plannedEnd(race, stage.name)) : { ...blank(stage.name, kind), state: stage.state, passed_at: stage.completed_at });
   }
   const names = race.plan.length > 0 ? race.plan.map(({ name }) => `${name}#1`) : (model?.titles.get(race.title)?.order ?? []);
   for (const key of names) {
@@ -36,8 +37,8 @@ export function milestonesOf(model: SourceModel | undefined, race: RaceState, pl
   return [...over.slice(over.length - (MOST_MILESTONES - open.length)), ...open];
 }
 
-function blank(name: string): Milestone {
-  return { name, kind: 'stage', state: 'pending', eta_at: null, p10_at: null, p90_at: null, passed_at: null, distance_m: null, eta_type: null };
+function blank(name: string, kind: Milestone['kind']): Milestone {
+  return { name, kind, state: 'pending', eta_at: null, p10_at: null, p90_at: null, passed_at: null, distance_m: null, eta_type: null };
 }
 
 function plannedEnd(race: RaceState, name: string): number | null {
@@ -47,7 +48,7 @@ function plannedEnd(race: RaceState, name: string): number | null {
 function ahead(
   model: SourceModel | undefined, race: RaceState, place: Place | null, asOfMs: number, key: string, name: string, state: Milestone['state'], plannedAtMs: number | null,
 ): Milestone {
-  const milestone: Milestone = { ...blank(name), state };
+  const milestone: Milestone = { ...blank(name, race.position === null ? 'stage' : 'waypoint'), state };
   const samples = model === undefined || place === null ? null : waysTo(model, race.title, place, key, (asOfMs - place.atMs) / 1000);
   if (place === null || samples === null) return plannedAtMs === null ? milestone : { ...milestone, eta_at: Math.max(plannedAtMs, asOfMs), eta_type: 'anticipated' };
   const left = conditionOn(distributionOf(samples.seconds, samples.weights), Math.max(0, asOfMs - place.atMs) / 1000);

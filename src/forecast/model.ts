@@ -1,7 +1,10 @@
 import { assert } from '../errors.ts';
+import { restoreJourneys, storeJourneys, type JourneyHeader } from '../journey/model-columns.ts';
+import type { JourneyModel } from '../journey/model.ts';
 import { createCalibration, restoreCalibration, storeCalibration, type Calibration } from './calibrate.ts';
 import { LINK_NUMBERS, type Link } from './chains.ts';
 import { noClusterings, type Clusterings } from './clusterings.ts';
+import { joinedText } from './joined-text.ts';
 import { createMixture, type Mixture } from './mixture.ts';
 import { restoreMixture, storeMixture, type MixtureHeader } from './mixture-columns.ts';
 import { CLAIM_NUMBERS, type Claims } from './producer-eta.ts';
@@ -22,7 +25,7 @@ export const LEG = { sec: 0, endSec: 1, race: 2, width: 3 } as const;
 /** Ordinals stay exact in single precision. */
 export const ORDINALS = 2 ** 24;
 
-/** Limits that, with those of the mixture (some 12 MB), bound a model to about 30 MB, whatever a source does. The least recently taught goes first. */
+/** Limits that, with those of the mixture (some 12 MB), bound a model to about 30 MB, whatever a source does; one of vehicles has up to 4 MB more. The least recently taught goes first. */
 export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, chains: 4_000, legs: 4_000, curves: 1_000, claims: 1_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50, finishes: 20 } as const;
 
 /** Voices that may speak in a state (voices.ts), each with a weight. */
@@ -81,6 +84,8 @@ export type SourceModel = {
   readonly claims: Map<string, Claims>;
   /** What its forecasts turned out to be worth. */
   calibration: Calibration;
+  /** What its vehicles showed of the routes' legs; null = it has none. */
+  journeys: JourneyModel | null;
 };
 
 /** The version of a swap that takes a stage's version away and puts none in its place; as `previous`: there was none. */
@@ -93,7 +98,7 @@ export function createSourceModel(source: string): SourceModel {
     source, taught: 0, stale: 0, finishes: [], races: createTaughtRaces(),
     versions: { shadow: null, canary: null, active: null, previous: null, canaryShare: 0 }, clusterings: noClusterings(),
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
-    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), curves: new Map(), claims: new Map(), calibration: createCalibration(),
+    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), curves: new Map(), claims: new Map(), calibration: createCalibration(), journeys: null,
   };
 }
 
@@ -106,7 +111,7 @@ export function createTitleModel(): TitleModel {
 
 /** Titles hold no control characters, so a key has one reading. */
 export function contextKey(title: string, part: string): string {
-  return `${title}\n${part}`;
+  return joinedText(title, part);
 }
 
 /** The entry of a key, made when there is none; it becomes the newest, and the oldest beyond the limit leaves. */
@@ -121,7 +126,7 @@ export function touch<V>(map: Map<string, V>, key: string, limit: number, create
   return value;
 }
 
-const FORMAT = 7;
+const FORMAT = 8;
 
 /**
  * A model as bytes: a header in JSON, the rows of every ring as 32-bit floats, the columns of the mixture; little
@@ -130,9 +135,10 @@ const FORMAT = 7;
 export function encodeModel(model: SourceModel): Uint8Array {
   const mixture = storeMixture(model.mixture);
   const calibration = storeCalibration(model.calibration);
+  const journeys = model.journeys === null ? null : storeJourneys(model.journeys);
   const columns = [
     ...model.voices.values(), ...Array.from(model.chains.values(), ({ numbers }) => numbers), ...model.curves.values(), ...model.claims.values(), ...calibration.columns, ...mixture.columns,
-    taughtColumn(model.races),
+    taughtColumn(model.races), ...(journeys?.columns ?? []),
   ];
   const rings: Ring[] = [model.durations];
   const put = (ring: Ring) => {
@@ -150,6 +156,7 @@ export function encodeModel(model: SourceModel): Uint8Array {
     curves: [...model.curves.keys()], claims: [...model.claims.keys()],
     calibration: calibration.since, mixture: mixture.header,
     races: model.races.size,
+    ...(journeys === null ? {} : { journeys: journeys.header }),
   }));
   const cells = rings.reduce((sum, ring) => sum + ring.size * ring.width, 0);
   const bytes = new Uint8Array(4 + header.length + cells * 4 + columns.reduce((sum, { byteLength }) => sum + byteLength, 0));
@@ -180,6 +187,7 @@ type Header = {
   calibration: number[];
   mixture: MixtureHeader;
   races: number;
+  journeys?: JourneyHeader;
 };
 
 /** @throws when the bytes are not a whole model of this format. */
@@ -224,6 +232,7 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   model.calibration = restoreCalibration(header.calibration, takeBytes);
   model.mixture = restoreMixture(header.mixture, takeBytes);
   Object.assign(model.races, taughtRacesOf(new Int32Array(takeBytes(4 * header.races))));
+  if (header.journeys !== undefined) model.journeys = restoreJourneys(header.journeys, takeBytes);
   assert(at === bytes.length, `a model of ${at} bytes is expected, got ${bytes.length}`);
   return model;
 }

@@ -22,10 +22,13 @@ export type Revision = { readonly race: RaceState; readonly eta: EtaUpdate };
 /** Once its published finish has passed, a race says a new one only when that is later by so much. Seconds; share of its age. */
 const LEAST_OVERDUE_SEC = 1;
 const OVERDUE_OF_AGE = 0.05;
+/** So much an ETA of the waypoint ahead moves unsaid. Seconds; share of what remains to it. */
+const LEAST_NEXT_SEC = 10;
+const NEXT_OF_REMAINING = 0.1;
 
 /**
  * Decides whether a forecast is worth publishing and, if so, gives the revision and the race that remembers it.
- * Published are: the first revision, state changes, stages and the passing of time that moved the finish by 2.5 s and 3 % of
+ * Published are: the first revision, state changes, stages and the passing of time that moved the finish by 1 s and 3 % of
  * what remains to where it is clearly more likely, a finish that moved beyond the tolerance (5 s, 5 % of what remains,
  * half the interquartile range: the largest), one that has passed, a change of what is displayed but the end of a
  * correction; once, the end. null = nothing worth saying. Does not change `race`.
@@ -47,7 +50,7 @@ function reviseRunning(race: RaceState, forecast: Forecast, cause: Cause, option
 
 function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display, cause: Cause, nowMs: number): boolean {
   const { published } = race;
-  if (published === null || isNewState(race.display.state, display.state)) return true;
+  if (published === null || isNewState(race.display.state, display.state) || hasNextMoved(published, forecast, nowMs)) return true;
   const movedSec = forecast.etaSec - published.eta_sec;
   if (race.started_at === null) return cause.significant || Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec);
   const ageSec = (nowMs - race.started_at) / 1000;
@@ -56,6 +59,11 @@ function isWorthPublishing(race: RaceState, forecast: Forecast, display: Display
   if (cause.significant) return true;
   if (ageSec >= published.eta_sec) return movedSec > Math.max(LEAST_OVERDUE_SEC, OVERDUE_OF_AGE * ageSec);
   return cause.reason === 'rate_change' ? isWorthTelling(race, published, forecast, ageSec) : Math.abs(movedSec) > moveToleranceSec(forecast, forecast.etaSec - ageSec);
+}
+
+/** Who waits for a vehicle at the waypoint ahead is told when that moves: it moves all that follows as much. */
+function hasNextMoved({ next_at: saidMs }: Published, { nextAtMs }: Forecast, nowMs: number): boolean {
+  return saidMs !== null && nextAtMs !== null && Math.abs(nextAtMs - saidMs) > Math.max(1000 * LEAST_NEXT_SEC, NEXT_OF_REMAINING * (nextAtMs - nowMs));
 }
 
 /** That a correction began or is over is not worth a revision of itself: where the finish moves, that is weighed. */
@@ -135,7 +143,7 @@ const lastName = { learned: '', clusterVersion: '', name: '' };
 function publishedOf(forecast: Forecast, reason: Reason, eventAtMs: number, nowMs: number, modelVersion: string): Published {
   return {
     issued_at: nowMs, event_at: eventAtMs, eta_sec: forecast.etaSec, p10_sec: forecast.p10Sec, p50_sec: forecast.p50Sec, p90_sec: forecast.p90Sec,
-    confidence: forecast.confidence, basis: forecast.basis, reason, model_version: modelVersion, cluster_id: forecast.clusterId,
+    confidence: forecast.confidence, basis: forecast.basis, reason, model_version: modelVersion, cluster_id: forecast.clusterId, next_at: forecast.nextAtMs,
   };
 }
 

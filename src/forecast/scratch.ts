@@ -11,7 +11,8 @@ export function room(size: number): Float64Array {
     used = 0;
   }
   used += size;
-  return block.subarray(used - size, used);
+  // At half the price of `subarray`.
+  return new Float64Array(block.buffer, (used - size) * Float64Array.BYTES_PER_ELEMENT, size);
 }
 
 /** Does work whose rooms are free again when it ends: no distribution made in it may outlive it, unless copied. May be nested. */

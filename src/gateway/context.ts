@@ -10,8 +10,10 @@ import type { RunningRebuild } from '../runtime/rebuilder.ts';
 import type { RouteStore } from '../runtime/route-store.ts';
 import type { Appender } from './appender.ts';
 import type { FirstEtas } from './first-eta.ts';
+import type { MapTiles } from './routes/map.ts';
 import type { SeenJourneys } from './journeys.ts';
 import type { PendingWrites } from './pending.ts';
+import type { RouteEditor } from './route-editor.ts';
 import type { Tokens } from './tokens.ts';
 import type { RaceLiveView } from './view.ts';
 
@@ -39,6 +41,8 @@ type GatewayOptions = {
   readonly readOnly?: boolean;
   /** Other connections; default 4,096. */
   readonly maxHttpConnections?: number;
+  /** What maps are drawn on; default null = nothing. */
+  readonly mapTiles?: MapTiles | null;
 };
 
 export type GatewayDeps = {
@@ -78,6 +82,7 @@ export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'cl
   readonly clusterModels: ClusterModels;
   readonly view: RaceLiveView;
   readonly routes: RouteStore;
+  readonly routeEditor: RouteEditor;
   readonly journeys: SeenJourneys;
   readonly pending: PendingWrites;
   readonly updates: Appender;
@@ -86,4 +91,5 @@ export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'cl
   readonly partitions: number;
   readonly dataDir: string | null;
   readonly readOnly: boolean;
+  readonly mapTiles: MapTiles | null;
 };

@@ -16,14 +16,15 @@ export function movesSince(facts: Pick<RaceFacts, 'stages' | 'revision'>, eta: P
   if (eta === null || facts.stages.length === 0 || facts.revision < eta.revision) return NONE;
   if (facts.stages.every((stage, index) => tells(eta.milestones[index], stage))) return NONE;
   const known = milestonesByStage(eta.milestones);
-  const isFull = eta.milestones.length >= MOST_MILESTONES;
-  // Where a revision had no room for all its stages, it cannot be told which of one name they are.
-  const repeated = isFull ? new Set(facts.stages.filter(({ occurrence }) => occurrence > 1).map(({ name }) => name)) : null;
-  let room = MOST_MILESTONES - eta.milestones.length;
+  // Where a revision had no room for all stages, or passed a waypoint unseen, it cannot be told which of one name they are.
+  const isPartial = eta.milestones.length >= MOST_MILESTONES || eta.milestones.some(({ kind }) => kind === 'waypoint');
+  const again = new Set(isPartial ? facts.stages.filter(({ occurrence }) => occurrence > 1).map(({ name }) => name) : []);
+  const isUnclear = (name: string): boolean => isPartial && (again.has(name) || known.has(stageKey({ name, occurrence: 2 })));
+  let room = isPartial ? 0 : MOST_MILESTONES - eta.milestones.length;
   const moves: StageMove[] = [];
   for (const stage of facts.stages) {
     const milestone = known.get(stageKey(stage));
-    if (tells(milestone, stage) || repeated?.has(stage.name)) continue;
+    if (tells(milestone, stage) || isUnclear(stage.name)) continue;
     if (milestone === undefined && room-- <= 0) continue;
     moves.push([stage.name, stage.occurrence, stage.state, stage.completed_at]);
   }

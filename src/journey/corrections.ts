@@ -30,7 +30,7 @@ export function createCorrections(prior: readonly number[]): Corrections {
 }
 
 /** Seconds to add to a forecast `horizonSec` ahead. O(inputs). */
-export function correctionSec({ knots, size }: Corrections, horizonSec: number, inputs: Float64Array): number {
+export function correctionSec({ knots, size }: Corrections, horizonSec: number, inputs: ArrayLike<number>): number {
   const [low, high, share] = around(KNOTS_SEC, horizonSec);
   const [a, b] = [knots[low]!.weights, knots[high]!.weights];
   let sum = 0;
@@ -39,7 +39,7 @@ export function correctionSec({ knots, size }: Corrections, horizonSec: number, 
 }
 
 /** Learns that a forecast `horizonSec` ahead, before its correction, was `errorSec` too early. O(inputs²), every 25th time O(inputs³). */
-export function learnCorrection(corrections: Corrections, horizonSec: number, inputs: Float64Array, errorSec: number): void {
+export function learnCorrection(corrections: Corrections, horizonSec: number, inputs: ArrayLike<number>, errorSec: number): void {
   const { knots, size } = corrections;
   const [low, high, share] = around(KNOTS_SEC, horizonSec);
   const left = errorSec - correctionSec(corrections, horizonSec, inputs);

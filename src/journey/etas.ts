@@ -1,13 +1,11 @@
+import type { JourneyPosition } from '../race/update.ts';
 import { shiftMs } from './clock-shift.ts';
 import { correctionSec } from './corrections.ts';
-import { positionOf } from './follow.ts';
 import { inputsBefore, inputsUnderWay, type Standing } from './inputs.ts';
-import type { Journey } from './journey.ts';
 import { expectedSec, hourExcessSec, recentExcessSec } from './legs.ts';
 import { legKeys, nominalSec, type JourneyModel, type OpenForecast, type Situation } from './model.ts';
 import { rangeSec } from './ranges.ts';
 import { waypointsBy, type Route } from './route.ts';
-import { smoothedMps } from './speed.ts';
 
 /** When a journey will be at a waypoint. p10 <= eta <= p90, none before the instant it was made. */
 export type WaypointEta = {
@@ -34,34 +32,33 @@ const OFF_M = 150;
 const LEAST_SHARE = 0.3;
 
 /**
- * ETAs of all waypoints ahead as of the journey's newest position: the rest of this leg and the legs ahead by plan and learned times, corrected for
+ * ETAs of all waypoints ahead as of a vehicle's position at `atMs`: the rest of this leg and the legs ahead by plan and learned times, corrected for
  * what lateness, pace, standing and traffic do to such sums. Ends at the first leg that neither has a plan nor was ever driven, of a
  * vehicle that stands. `forecasts` are those of them that `isKept` asks for by their place in the list, with what they were made of. O(waypoints).
  */
-export function waypointEtas(model: JourneyModel, route: Route, journey: Journey, isKept: (place: number) => boolean = () => false): { readonly etas: WaypointEta[]; readonly forecasts: OpenForecast[] } {
-  const { following } = journey;
-  const { atMs } = following;
-  const { alongM, offM, next } = positionOf(following);
+export function waypointEtas(
+  model: JourneyModel, route: Route, position: JourneyPosition, atMs: number, isKept: (place: number) => boolean = () => false,
+): { readonly etas: WaypointEta[]; readonly forecasts: OpenForecast[] } {
+  const { along_m: alongM, off_m: offM, next, own_mps: ownMps } = position;
   const { waypoints } = route;
   const etas: WaypointEta[] = [];
   const forecasts: OpenForecast[] = [];
   if (next >= waypoints.length) return { etas, forecasts };
-  const ownMps = smoothedMps(journey.speeds);
   const keys = legKeys(route);
   const legSec = waypoints.map((_, index) => {
-    const nominal = index === 0 ? 0 : nominalSec(model.legs, route, index, journey.moves ? ownMps : null);
+    const nominal = index === 0 ? 0 : nominalSec(model.legs, route, index, position.moves ? ownMps : null);
     return index === 0 || nominal === null ? nominal : expectedSec(model.legs, keys[index]!, nominal);
   });
   const isBefore = next === 0;
-  const shift = shiftMs(model.votes, startDelayMs(route, journey));
+  const shift = shiftMs(model.votes, position.delay_sec === null ? null : 1000 * position.delay_sec);
   const leg = Math.max(1, next);
   const done = shareDone(route, leg, alongM);
   const late = lateSec(route, leg, isBefore ? 0 : done, atMs - shift);
   const firstLegSec = legSec[leg] ?? null;
   const standing: Standing = {
-    lateSec: late, pace: paceOf(route, legSec, journey, alongM), stoodSec: isBefore ? 0 : (atMs - journey.movedAtMs) / 1000,
-    isStopped: journey.lastMps !== null && journey.lastMps < 0.5, speedRatio: speedRatio(journey), offM,
-    legExcessSec: legExcess(journey, next, done, firstLegSec),
+    lateSec: late, pace: paceOf(route, legSec, position, atMs), stoodSec: isBefore ? 0 : (atMs - position.moved_at) / 1000,
+    isStopped: position.last_mps !== null && position.last_mps < 0.5, speedRatio: speedRatio(position), offM,
+    legExcessSec: legExcess(position, atMs, done, firstLegSec),
   };
   const situation: Situation = isBefore ? 'before' : standing.stoodSec >= STANDS_SEC || offM > OFF_M ? 'unsettled' : 'underWay';
   let baseSec = isBefore ? Math.max(LEAVES_SOONEST_SEC, waypoints[0]!.plannedAtMs === null ? 0 : (waypoints[0]!.plannedAtMs + shift - atMs) / 1000 + LEAVES_AFTER_SEC) : 0;
@@ -91,22 +88,13 @@ export function waypointEtas(model: JourneyModel, route: Route, journey: Journey
     if (!isThere) leastMs = toldMs;
     const toldSec = (toldMs - atMs) / 1000;
     const [low, high] = rangeSec(model.ranges[situation], toldSec);
-    if (isKept(etas.length)) forecasts.push({ index, madeAtMs: atMs, situation, baseSec, toldSec, inputs: inputs.slice() });
+    if (isKept(etas.length)) forecasts.push({ index, madeAtMs: atMs, situation, baseSec, toldSec, inputs: Float32Array.from(inputs) });
     etas.push({
       index, etaMs: toldMs, p10Ms: Math.round(Math.max(atMs, toldMs + 1000 * low)), p90Ms: Math.round(toldMs + 1000 * high),
       distanceM: Math.max(0, waypoints[index]!.alongM - alongM), type: isBefore ? 'anticipated' : 'estimated',
     });
   }
   return { etas, forecasts };
-}
-
-/** The delay at the first passage that the plan knows; before it none is known. */
-function startDelayMs(route: Route, { following: { passages } }: Journey): number | null {
-  for (let i = passages.length - 1; i >= 0; i--) {
-    const planned = route.waypoints[passages[i]!.index]!.plannedAtMs;
-    if (planned !== null) return passages[i]!.atMs - planned;
-  }
-  return null;
 }
 
 function shareDone({ waypoints }: Route, leg: number, alongM: number): number {
@@ -121,23 +109,21 @@ function lateSec({ waypoints }: Route, leg: number, done: number, atMs: number):
 }
 
 /** How much longer than expected the way of the last minutes took, as a share of it. */
-function paceOf(route: Route, legSec: readonly (number | null)[], { trail, following }: Journey, alongM: number): number {
-  const first = trail[0];
-  if (first === undefined || alongM <= first.alongM) return 0;
-  const tookSec = (following.atMs - first.atMs) / 1000;
+function paceOf(route: Route, legSec: readonly (number | null)[], { along_m: alongM, trail_at: fromMs, trail_m: fromM }: JourneyPosition, atMs: number): number {
+  if (fromMs === null || fromM === null || alongM <= fromM) return 0;
+  const tookSec = (atMs - fromMs) / 1000;
   let expectedOfWay = 0;
-  for (let leg = Math.max(1, waypointsBy(route, first.alongM)); leg < route.waypoints.length; leg++) {
+  for (let leg = Math.max(1, waypointsBy(route, fromM)); leg < route.waypoints.length; leg++) {
     if (route.waypoints[leg - 1]!.alongM >= alongM) break;
-    expectedOfWay += (legSec[leg] ?? 0) * (shareDone(route, leg, alongM) - shareDone(route, leg, first.alongM));
+    expectedOfWay += (legSec[leg] ?? 0) * (shareDone(route, leg, alongM) - shareDone(route, leg, fromM));
   }
   return expectedOfWay <= 0 ? 0 : Math.min(3, (tookSec - expectedOfWay) / (expectedOfWay + PACE_PRIOR_SEC));
 }
 
-function legExcess({ following: { passages, atMs } }: Journey, next: number, done: number, expected: number | null): number {
-  const last = passages.at(-1);
-  return last === undefined || last.index !== next - 1 || expected === null ? 0 : (atMs - last.atMs) / 1000 - done * expected;
+function legExcess({ next, passed, passed_at: passedAtMs }: JourneyPosition, atMs: number, done: number, expected: number | null): number {
+  return passedAtMs === null || passed !== next - 1 || expected === null ? 0 : (atMs - passedAtMs) / 1000 - done * expected;
 }
 
-function speedRatio({ lastMps, usualMps }: Journey): number {
+function speedRatio({ last_mps: lastMps, usual_mps: usualMps }: JourneyPosition): number {
   return lastMps === null || usualMps === null ? 0 : Math.log((lastMps + 0.5) / (usualMps + 0.5));
 }

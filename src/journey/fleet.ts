@@ -1,11 +1,15 @@
-import { forecastJourney, advanceJourney, startJourney, type Journey, type JourneyFix } from './journey.ts';
 import type { WaypointEta } from './etas.ts';
 import type { FollowOutcome, Passage } from './follow.ts';
-import { createJourneyModel, learnJourneyFact, type JourneyModel } from './model.ts';
+import { advanceJourney, startJourney, type Journey, type JourneyFix, type JourneyStep } from './journey.ts';
+import { createJourneyModel, learnPassage, passageFact, type JourneyModel } from './model.ts';
+import { forecastWaypoints, noForecasts, withPassage, type OpenForecasts } from './open-forecasts.ts';
+import { journeyPosition } from './position.ts';
 import type { Route } from './route.ts';
 
+type Member = { readonly journey: Journey; readonly open: OpenForecasts };
+
 /** Journeys of one source and what they teach each other, position by position in the order in which these become known. */
-export type Fleet = { readonly model: JourneyModel; readonly journeys: Map<string, Journey> };
+export type Fleet = { readonly model: JourneyModel; readonly journeys: Map<string, Member> };
 
 export type FleetStep = { readonly outcome: FollowOutcome | 'started'; readonly passages: readonly Passage[]; readonly etas: readonly WaypointEta[] };
 
@@ -14,15 +18,26 @@ export function createFleet(): Fleet {
 }
 
 /** Takes one position: follows, learns what it shows, and forecasts as of it. A late or impossible one has no ETAs. */
-export function takePosition(fleet: Fleet, raceId: string, route: Route, fix: JourneyFix): FleetStep {
-  const before = fleet.journeys.get(raceId);
-  const step = before === undefined ? null : advanceJourney(route, before, fix);
-  for (const fact of step?.facts ?? []) learnJourneyFact(fleet.model, fact);
-  if (step !== null && step.outcome !== 'followed') {
-    fleet.journeys.set(raceId, step.journey);
-    return { outcome: step.outcome, passages: [], etas: [] };
+export function takePosition({ model, journeys }: Fleet, raceId: string, route: Route, fix: JourneyFix): FleetStep {
+  const before = journeys.get(raceId);
+  const step: Omit<JourneyStep, 'outcome'> & { readonly outcome: FleetStep['outcome'] } = before === undefined ? { journey: startJourney(route, fix), outcome: 'started', passages: [] } : advanceJourney(route, before.journey, fix);
+  const { journey, outcome, passages } = step;
+  let open = before?.open ?? noForecasts;
+  if (outcome === 'late' || outcome === 'outlier') {
+    journeys.set(raceId, { journey, open });
+    return { outcome, passages, etas: [] };
   }
-  const { journey, etas } = forecastJourney(fleet.model, route, step?.journey ?? startJourney(route, fix));
-  fleet.journeys.set(raceId, journey);
-  return { outcome: step?.outcome ?? 'started', passages: step?.passages ?? [], etas };
+  for (const passage of passages) open = learn(model, route, journey, passage, open);
+  const forecast = forecastWaypoints(model, route, journeyPosition(route, 0, journey), fix.atMs, open);
+  journeys.set(raceId, { journey, open: forecast.open });
+  return { outcome, passages, etas: forecast.etas };
+}
+
+function learn(model: JourneyModel, route: Route, { following }: Journey, { index, atMs }: Passage, before: OpenForecasts): OpenForecasts {
+  const { ended, open } = withPassage(before, index);
+  const earlier = following.passages.filter((passage) => passage.index < index);
+  const isFirst = earlier.every((passage) => route.waypoints[passage.index]!.plannedAtMs === null);
+  const last = earlier.at(-1);
+  learnPassage(model, passageFact(route, index, atMs, { beforeAtMs: last?.index === index - 1 ? last.atMs : null, isFirst, ended }), atMs);
+  return open;
 }

@@ -256,7 +256,9 @@ function settled(state: Following): Following {
     if (way.cost <= CERTAIN_COST) next = Math.min(next, isProven ? way.next : state.next);
   }
   if (next <= state.next) return state;
-  const sure = behindOf(state.hypotheses).passages.filter(({ index }) => index < next);
+  // Ways differ in when they saw the waypoint before: none is passed before the one in front of it.
+  const earliestMs = state.passages.at(-1)?.atMs ?? -Infinity;
+  const sure = behindOf(state.hypotheses).passages.filter(({ index }) => index < next).map((passage) => (passage.atMs < earliestMs ? { ...passage, atMs: earliestMs } : passage));
   const hypotheses = state.hypotheses
     // What lies before a fact is refuted.
     .filter((way) => way.next >= next)

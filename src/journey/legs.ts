@@ -4,7 +4,7 @@ const HOURS = 8;
 const HOUR_BUCKET_MS = 3 * 3_600_000;
 const DAY_MS = 24 * 3_600_000;
 const [SEC, NOMINAL, RECENT_EXCESS, RECENT_SEC, RECENT_AT, EXCESS, EXPECTED] = [0, 1, 2, 3, 4, 5, 5 + HOURS];
-const NUMBERS = 5 + 2 * HOURS;
+export const LEG_NUMBERS = 5 + 2 * HOURS;
 /** Half of what is known of a leg comes from its last 15 passages. */
 const KEEP = 0.5 ** (1 / 15);
 /** The nominal time, scaled as the source is, counts as so many passages. */
@@ -84,7 +84,7 @@ export function learnLeg(times: LegTimes, key: string, nominalSec: number, sec: 
   const took = Math.min(Math.max(sec, LEAST_RATIO * nominal), MOST_RATIO * nominal + MOST_EXTRA_SEC);
   const expected = expectedSec(times, key, nominal);
   const hour = hourOf(atMs);
-  const leg = times.legs.get(key) ?? new Float64Array(NUMBERS);
+  const leg = times.legs.get(key) ?? new Float64Array(LEG_NUMBERS);
   // Moved to the end: the first of the map is the one not driven for longest.
   times.legs.delete(key);
   times.legs.set(key, leg);

@@ -39,38 +39,50 @@ export type OpenForecast = {
   /** The sum of leg times, and what was told. */
   readonly baseSec: number;
   readonly toldSec: number;
-  readonly inputs: Float64Array;
+  readonly inputs: Float32Array;
 };
 
-/** What a journey has shown and all later ones may learn from. */
-export type JourneyFact =
-  /** A leg was driven, to waypoint `index`. */
-  | { readonly kind: 'leg'; readonly route: Route; readonly index: number; readonly sec: number; readonly atMs: number }
-  /** A waypoint was passed `actualSec` after a forecast of it. */
-  | { readonly kind: 'outcome'; readonly forecast: OpenForecast; readonly actualSec: number }
-  /** The delay against its plan with which a journey began. */
-  | { readonly kind: 'start'; readonly delayMs: number };
+/** A leg of a route: its ends by name, what the plan has for it, its length, how long to stay at its start. */
+type Leg = { from: string; to: string; planned_sec: number | null; length_m: number; dwell_sec: number };
+
+/** What the passage of a waypoint teaches all later journeys of the source; a part of the StageFact that tells of it (schemas/avro/history-record.avsc). */
+export type PassageFact = {
+  /** The leg that ended there; null = the waypoint before was not seen to be passed. */
+  leg: (Leg & { sec: number }) | null;
+  /** The delay against its plan with which the journey began: at the first of its planned waypoints. */
+  start_delay_sec: number | null;
+  /** What forecasts of the passage had said, and what came. */
+  outcomes: { situation: Situation; base_sec: number; told_sec: number; actual_sec: number; inputs: number[] }[];
+};
 
 /** Forecasts further ahead than that are not learned from, seconds. */
 const FURTHEST_SEC = 5400;
 
-/** Learns one fact. Order matters little: each is O(1) to O(inputs³). */
-export function learnJourneyFact(model: JourneyModel, fact: JourneyFact): void {
-  if (fact.kind === 'start') {
-    model.votes = withVote(model.votes, fact.delayMs);
-    return;
+/**
+ * What a passage at `atMs` teaches.
+ * @param beforeAtMs when the waypoint before was passed; null = nobody saw it. @param isFirst no planned waypoint was passed before. @param ended forecasts of it.
+ */
+export function passageFact(route: Route, index: number, atMs: number, { beforeAtMs, isFirst, ended }: { readonly beforeAtMs: number | null; readonly isFirst: boolean; readonly ended: readonly OpenForecast[] }): PassageFact {
+  const planned = route.waypoints[index]!.plannedAtMs;
+  return {
+    leg: index === 0 || beforeAtMs === null ? null : { ...legOf(route, index), sec: (atMs - beforeAtMs) / 1000 },
+    start_delay_sec: isFirst && planned !== null ? (atMs - planned) / 1000 : null,
+    outcomes: ended.map(({ situation, madeAtMs, baseSec, toldSec, inputs }) => ({ situation, base_sec: baseSec, told_sec: toldSec, actual_sec: (atMs - madeAtMs) / 1000, inputs: [...inputs] })),
+  };
+}
+
+/** Learns what a passage at `atMs` showed. O(forecasts x inputs²), every 25th forecast O(inputs³). */
+export function learnPassage(model: JourneyModel, { leg, start_delay_sec: startDelaySec, outcomes }: PassageFact, atMs: number): void {
+  if (leg !== null && leg.sec >= 0 && Number.isFinite(leg.sec)) {
+    learnLeg(model.legs, legKey(leg.from, leg.to), nominalOf(model.legs, leg, null) ?? leg.sec, leg.sec, leg.length_m, atMs);
   }
-  if (fact.kind === 'leg') {
-    const { route, index, sec, atMs } = fact;
-    if (!(sec >= 0) || !Number.isFinite(sec)) return;
-    const lengthM = route.waypoints[index]!.alongM - route.waypoints[index - 1]!.alongM;
-    learnLeg(model.legs, legKeys(route)[index]!, nominalSec(model.legs, route, index, null) ?? sec, sec, lengthM, atMs);
-    return;
+  for (const { situation, base_sec: baseSec, told_sec: toldSec, actual_sec: actualSec, inputs } of outcomes) {
+    const corrections = model.corrections[situation === 'before' ? 'before' : 'underWay'];
+    if (!(actualSec > 0 && actualSec <= FURTHEST_SEC) || inputs.length !== corrections.size) continue;
+    learnCorrection(corrections, baseSec, inputs, actualSec - baseSec);
+    learnRange(model.ranges[situation], toldSec, actualSec - toldSec);
   }
-  const { forecast: { situation, baseSec, toldSec, inputs }, actualSec } = fact;
-  if (!(actualSec > 0 && actualSec <= FURTHEST_SEC)) return;
-  learnCorrection(model.corrections[situation === 'before' ? 'before' : 'underWay'], baseSec, inputs, actualSec - baseSec);
-  learnRange(model.ranges[situation], toldSec, actualSec - toldSec);
+  if (startDelaySec !== null) model.votes = withVote(model.votes, 1000 * startDelaySec);
 }
 
 const keysOfRoutes = new WeakMap<Route, readonly string[]>();
@@ -85,11 +97,18 @@ export function legKeys(route: Route): readonly string[] {
   return keys;
 }
 
+function legOf(route: Route, index: number): Leg {
+  const [from, to] = [route.waypoints[index - 1]!, route.waypoints[index]!];
+  return { from: from.name, to: to.name, planned_sec: plannedLegSec(route, index), length_m: to.alongM - from.alongM, dwell_sec: from.dwellSec };
+}
+
 /** Seconds for the leg to a waypoint by the plan, else by its length at the source's mean speed or the vehicle's own; null = nobody knows. */
 export function nominalSec(legs: LegTimes, route: Route, index: number, ownMps: number | null): number | null {
-  const planned = plannedLegSec(route, index);
-  if (planned !== null) return planned;
+  return plannedLegSec(route, index) ?? nominalOf(legs, legOf(route, index), ownMps);
+}
+
+function nominalOf(legs: LegTimes, { planned_sec: plannedSec, length_m: lengthM, dwell_sec: dwellSec }: Leg, ownMps: number | null): number | null {
+  if (plannedSec !== null) return plannedSec;
   const mps = meanSpeedMps(legs) ?? ownMps;
-  const [from, to] = [route.waypoints[index - 1]!, route.waypoints[index]!];
-  return mps === null || mps <= 0 ? null : (to.alongM - from.alongM) / mps + from.dwellSec;
+  return mps === null || mps <= 0 ? null : lengthM / mps + dwellSec;
 }

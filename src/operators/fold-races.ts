@@ -13,7 +13,10 @@ export type FoldOptions = {
   readonly graceMs: number;
 };
 
-/** Folds updates, and what wake-ups asked for, into the store `races`: each input becomes applied, late, duplicate, forgotten or rejected. */
+/**
+ * Folds updates, and what wake-ups asked for, into the races of the store: each input becomes applied, late, duplicate,
+ * forgotten or rejected. A changed race is put by `reviseEtas`, once, with what was said of it.
+ */
 export function foldRaces(options: FoldOptions): OperatorFunction<NormalizedItem, FoldedItem> {
   return emitEach((item, emit) => {
     if (item.kind !== 'rejected') emit(fold(item, options));
@@ -36,7 +39,6 @@ function fold(item: Exclude<NormalizedItem, { kind: 'rejected' }>, { store, grac
   const result = evolve(known, item.update, { epoch, offset: record.offset, appendedAtMs: record.appendedAtMs });
   switch (result.outcome) {
     case 'applied':
-      store.put(result.race);
       return {
         kind: 'changed', record, race: result.race, change: result.change, asOfMs: item.update.at,
         isHistory: isHistory(result.race, item.update.at, record.appendedAtMs, graceMs),
@@ -60,7 +62,6 @@ function giveUp(store: RaceStore, { record, raceId, heard }: GivingUp): FoldedIt
   const isStale = race === undefined || isFinished(race.state) || race.epoch !== heard.epoch || race.applied_offset !== heard.offset;
   if (isStale || !wasSilentForADay(race, record.appendedAtMs)) return { kind: 'late', record };
   const closed = { ...abandon(race, record.appendedAtMs), epoch, applied_offset: record.offset };
-  store.put(closed);
   return {
     kind: 'changed', record, race: closed, asOfMs: record.appendedAtMs, isHistory: race.revision === 0,
     change: { reason: 'abandoned', significant: true, started: false, restarted: false, finished: true, corrected: false, finishedStages: [] },

@@ -9,7 +9,7 @@ export function newRace(update: RaceUpdate, appendedAtMs: number, offset: number
     race_id: update.race_id, source: sharedText(update.source), title: sharedText(update.source), attempt: 1, version: 0, state: 'queued',
     queued_at: null, started_at: null, completed_at: null, started_derived: false, completed_derived: false,
     progress: null, eta_sec: null, eta_kind: null, metadata: NONE, stages: NONE, stages_dropped: 0, plan: NONE,
-    update_interval_hint_sec: null, deeplink: null, deadline_at: null, route_id: null, events: NONE, events_dropped: 0,
+    update_interval_hint_sec: null, deeplink: null, deadline_at: null, route_id: null, position: null, events: NONE, events_dropped: 0,
     field_at: neverSet(), first_at: update.at, last_at: update.at, appended_at: appendedAtMs, first_offset: offset,
     progress_points: NONE, gap_count: 0, gap_mean_sec: 0, epoch: 0, applied_offset: -1,
     revision: 0, published: null, previous_eta_sec: null, display: { finish_at: null, state: 'unknown' },
@@ -19,7 +19,7 @@ export function newRace(update: RaceUpdate, appendedAtMs: number, offset: number
 
 function neverSet(): FieldTimes {
   return {
-    title: 0, state: 0, progress: 0, eta: 0, queued: 0, started: 0, completed: 0, plan: 0, hint: 0, deeplink: 0, deadline: 0, route: 0,
+    title: 0, state: 0, progress: 0, eta: 0, queued: 0, started: 0, completed: 0, plan: 0, hint: 0, deeplink: 0, deadline: 0, route: 0, position: 0,
   };
 }
 
@@ -42,9 +42,9 @@ export function nextAttempt(race: RaceState, update: RaceUpdate): RaceState {
   return {
     ...race, attempt: race.attempt + 1, version: 0, state: 'queued',
     queued_at: null, started_at: null, completed_at: null, started_derived: false, completed_derived: false,
-    progress: null, eta_sec: null, stages: [], stages_dropped: 0, plan: withoutInstants(race.plan),
+    progress: null, eta_sec: null, position: null, stages: [], stages_dropped: 0, plan: withoutInstants(race.plan),
     deadline_at: past ? null : race.deadline_at, events: [], events_dropped: 0,
-    field_at: { ...race.field_at, state: 0, progress: 0, eta: 0, queued: 0, started: 0, completed: 0 },
+    field_at: { ...race.field_at, state: 0, progress: 0, eta: 0, queued: 0, started: 0, completed: 0, position: 0 },
     first_at: update.at, progress_points: [], published: null, previous_eta_sec: null,
     display: { finish_at: null, state: 'unknown' }, eta_revisions: [], checkpoints: [], shown_progress: 0,
     history_index: 0, wake_at: null,

@@ -3,6 +3,7 @@ import { abandon, revive } from './abandon.ts';
 import { newRace, nextAttempt, opensAttempt, tellsOfEarlierAttempt, tellsOfNextAttempt } from './attempt.ts';
 import type { Change } from './change.ts';
 import { mergeEvent } from './events.ts';
+import { samePosition } from './journey-position.ts';
 import { mergeMetadata } from './metadata.ts';
 import { newTally, noteChange, type Tally, wins } from './ordering.ts';
 import { sharedText } from './shared-text.ts';
@@ -27,7 +28,7 @@ export type EvolveResult =
 const LATE: EvolveResult = { outcome: 'late' };
 const DUPLICATE: EvolveResult = { outcome: 'duplicate' };
 /** The curve of progress is learned from so many reports. */
-const MAX_PROGRESS_POINTS = 8;
+export const MAX_PROGRESS_POINTS = 8;
 /** A gap weighs at least 1 in so many, so that the mean follows a producer that changes its pace. Chosen, not tuned. */
 const GAP_MEMORY = 32;
 const NO_STAGES: readonly Stage[] = [];
@@ -72,12 +73,12 @@ export function evolve(race: RaceState | undefined, update: RaceUpdate, position
 type Opening = 'opened' | 'restarted' | 'revived' | 'known';
 
 /** What the merge of the parts found, for the `Change`. */
-type Seen = { moved: Stage | null; progress: boolean; eta: boolean; plan: boolean; route: boolean };
+type Seen = { moved: Stage | null; progress: boolean; position: boolean; eta: boolean; plan: boolean; route: boolean };
 
 function merge(base: RaceState, update: RaceUpdate, position: Position, opening: Opening): EvolveResult {
   const tally = newTally();
   const draft: RaceState = { ...base, field_at: { ...base.field_at } };
-  const seen: Seen = { moved: null, progress: false, eta: false, plan: false, route: false };
+  const seen: Seen = { moved: null, progress: false, position: false, eta: false, plan: false, route: false };
   mergeAbout(draft, base, update, tally, seen);
   if (update.metadata !== null) {
     const merged = mergeMetadata(base.metadata, update.metadata, update.at, tally);
@@ -146,6 +147,7 @@ function mergeRun(draft: RaceState, base: RaceState, update: RaceUpdate, tally: 
   mergeState(draft, base, update, tally);
   mergeTimes(draft, base, update, tally);
   mergeProgress(draft, base, update, tally, seen);
+  mergePosition(draft, base, update, tally, seen);
   if (update.stage !== null) {
     const merged = mergeStage(base.stages, update.stage, at, tally);
     draft.stages = merged.stages;
@@ -276,6 +278,18 @@ function mergeProgress(draft: RaceState, base: RaceState, update: RaceUpdate, ta
   }
 }
 
+function mergePosition(draft: RaceState, base: RaceState, { at, position }: RaceUpdate, tally: Tally, seen: Seen): void {
+  if (position === null) return;
+  const known = draft.field_at;
+  const isSame = base.position !== null && samePosition(position, base.position);
+  if (isFinished(base.state)) noteIgnored(tally, at === known.position && isSame);
+  else if (wins(tally, at, known.position, isSame, 'note')) {
+    seen.position = !isSame;
+    draft.position = position;
+    known.position = at;
+  }
+}
+
 function noteIgnored(tally: Tally, same: boolean): void {
   if (same) tally.same += 1;
   else tally.older += 1;
@@ -285,9 +299,9 @@ function noteIgnored(tally: Tally, same: boolean): void {
 function withPoint(points: ProgressPoint[], point: ProgressPoint): ProgressPoint[] {
   const last = points.at(-1);
   if (last !== undefined && last.progress === point.progress) return points;
-  const replaces = last !== undefined && last.at === point.at;
-  const kept = points.slice(!replaces && points.length >= MAX_PROGRESS_POINTS ? 1 : 0, replaces ? -1 : undefined);
   // Not `push`, which makes room for many more.
+  if (last === undefined || last.at !== point.at) return (points.length < MAX_PROGRESS_POINTS ? points : points.slice(1)).concat(point);
+  const kept = points.slice(0, -1);
   return kept.at(-1)?.progress === point.progress ? kept : kept.concat(point);
 }
 
@@ -368,6 +382,6 @@ function reasonOf({ state: now, route_id: routeId }: RaceState, before: RaceStat
   if (seen.moved !== null && !isStageOpen(seen.moved.state)) return routeId === null ? 'stage_done' : 'passage';
   if (seen.moved !== null && seen.moved.state === 'running') return 'stage_started';
   if (seen.route) return 'route_change';
-  if (seen.progress) return 'progress';
+  if (seen.progress || seen.position) return 'progress';
   return seen.eta ? 'client_eta' : 'other';
 }

@@ -1,9 +1,10 @@
 import { reject, type Rejection, type RejectionCode } from '../errors.ts';
 import { refusalOfId } from './identity.ts';
 import { parseInstant } from './instant.ts';
+import { readJourneyPosition } from './journey-position.ts';
 import { hasControl, isLonger, oneLine, shown, utf8Length } from './text.ts';
 import type {
-  EtaKind, EventUpdate, PlannedStage, RaceUpdate, ReportedState, StageState, StageUpdate,
+  EtaKind, EventUpdate, JourneyPosition, PlannedStage, RaceUpdate, ReportedState, StageState, StageUpdate,
 } from './update.ts';
 
 /** How far `at`, a start or an end may lie after the append time of its record: clocks differ. */
@@ -63,6 +64,7 @@ export function normalizeUpdate(raw: unknown, appendedAtMs: number, saidAtMs = a
     event: eventOf(findings, raw['event']),
     deadline_at: instant(findings, raw['deadline_at'], 'deadline_at', 'instant_invalid'),
     route_id: raw['route_id'] == null ? null : identity(findings, raw['route_id'], 'route_id', 'id_invalid', 'id_invalid'),
+    position: positionOf(findings, raw['position']),
   };
   if (findings.rejection === null) inOrder(findings, update.started_at, update.completed_at, 'completed_at');
   return findings.rejection === null ? { update } : { rejection: findings.rejection };
@@ -233,6 +235,12 @@ function plannedOf(findings: Findings, value: unknown): PlannedStage {
     planned_sec: numberIn(findings, value['planned_sec'], 'plan.planned_sec', MAX_SEC, 'duration_out_of_range'),
     planned_at: instant(findings, value['planned_at'], 'plan.planned_at', 'instant_invalid'),
   };
+}
+
+function positionOf(findings: Findings, value: unknown): JourneyPosition | null {
+  if (value == null) return null;
+  const read = readJourneyPosition(value);
+  return 'fault' in read ? refuse(findings, 'position_invalid', read.fault) : read.position;
 }
 
 const SCHEME = /^([a-z][a-z0-9+.-]*):\/\/./i;

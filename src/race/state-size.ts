@@ -9,6 +9,7 @@ const EVENT_BYTES = 12;
 const PLANNED_BYTES = 18;
 const CHECKPOINT_BYTES = 90;
 const SHOWN_BYTES = 40;
+const POSITION_BYTES = 100;
 
 /**
  * About how many bytes the race takes in its changelog: exact to a few percent for ASCII. Texts count their UTF-16
@@ -18,7 +19,7 @@ const SHOWN_BYTES = 40;
 export function approximateStateBytes(race: RaceState): number {
   let bytes = RACE_BYTES + race.race_id.length + race.source.length + race.title.length
     + (race.deeplink?.length ?? 0) + (race.route_id?.length ?? 0)
-    + race.checkpoints.length * CHECKPOINT_BYTES + race.eta_revisions.length * SHOWN_BYTES;
+    + race.checkpoints.length * CHECKPOINT_BYTES + race.eta_revisions.length * SHOWN_BYTES + (race.position === null ? 0 : POSITION_BYTES);
   for (const stage of race.stages) bytes += STAGE_BYTES + stage.name.length;
   for (const entry of race.metadata) bytes += ENTRY_BYTES + entry.key.length + (entry.value?.length ?? 0);
   for (const event of race.events) bytes += EVENT_BYTES + event.type.length + (event.data?.length ?? 0);

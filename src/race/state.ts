@@ -1,4 +1,4 @@
-import type { EtaKind, PlannedStage, RaceStateName, StageState } from './update.ts';
+import type { EtaKind, JourneyPosition, PlannedStage, RaceStateName, StageState } from './update.ts';
 
 export type Basis =
   | 'exact' | 'telemetry' | 'stage' | 'progress' | 'cluster' | 'key' | 'source' | 'client' | 'plan' | 'bootstrap' | 'none';
@@ -31,6 +31,7 @@ export type ProgressPoint = { at: number; progress: number };
 export type FieldTimes = {
   title: number; state: number; progress: number; eta: number; queued: number; started: number; completed: number;
   plan: number; hint: number; deeplink: number; deadline: number; route: number;
+  position: number;
 };
 
 /** The forecast in force: what the last revision said. Totals in seconds, from started_at. */
@@ -46,6 +47,8 @@ export type Published = {
   reason: Reason;
   model_version: string;
   cluster_id: string | null;
+  /** When a vehicle was to be at the waypoint ahead, epoch ms; null = no vehicle, or no ETA. */
+  next_at: number | null;
 };
 
 export type Display = { finish_at: number | null; state: DisplayState };
@@ -97,6 +100,8 @@ export type RaceState = {
   deeplink: string | null;
   deadline_at: number | null;
   route_id: string | null;
+  /** Of the vehicle that it is, on its route; null = none is followed. As of `field_at.position`. */
+  position: JourneyPosition | null;
   events: RaceEvent[];
   events_dropped: number;
   field_at: FieldTimes;

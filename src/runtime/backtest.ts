@@ -5,7 +5,7 @@ import type { RaceUpdate } from '../race/update.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import type { BacktestClusters } from './backtest-clusters.ts';
 import { createLearnedPartition, foldHistory, type LearnedPartition } from './learned-partition.ts';
-import { PartitionGraph } from './partition-graph.ts';
+import { PartitionGraph, type GraphOptions } from './partition-graph.ts';
 import { giveUpRecord } from './give-up-record.ts';
 import { GRACE_MS } from './pipeline.ts';
 import { initialPosition, PartitionStore } from './race-store.ts';
@@ -23,6 +23,8 @@ export type BacktestOptions = {
   readonly hold?: boolean | undefined;
   /** Clusters that are rebuilt on the way (default: none). */
   readonly clusters?: BacktestClusters | undefined;
+  /** Active routes, for updates of vehicles (default: none). */
+  readonly routeOf?: GraphOptions['routeOf'];
   readonly onRevision: (eta: EtaUpdate) => void;
   /** Called now and then with the number of updates done; the run goes on when what it returns has resolved. */
   readonly onProgress?: (done: number) => Promise<unknown> | undefined;
@@ -34,14 +36,14 @@ export type BacktestTotals = { readonly updates: number; readonly revisions: num
  * The whole graph in event time, single-threaded: one partition, its clock jumping from update to wake-up, the learner
  * reading each record of race-history the moment it is written. A forecast can rest only on what came before it.
  */
-export async function runBacktest({ updates, codec, finishedTtlMs, learned = createLearnedPartition(), hold, clusters, onRevision, onProgress }: BacktestOptions): Promise<BacktestTotals> {
+export async function runBacktest({ updates, codec, finishedTtlMs, learned = createLearnedPartition(), hold, clusters, routeOf, onRevision, onProgress }: BacktestOptions): Promise<BacktestTotals> {
   const store = new PartitionStore(initialPosition(0));
   let nowMs = 0;
   let done = 0;
   let offset = 0;
   let revisions = 0;
   const graph = new PartitionGraph({
-    store, codec, partitionCount: 1, graceMs: GRACE_MS, finishedTtlMs, hold,
+    store, codec, partitionCount: 1, graceMs: GRACE_MS, finishedTtlMs, hold, routeOf,
     clock: { nowMs: () => nowMs },
     models: { modelOf: (source) => learned.models.get(source), versionOf: () => `0@${learned.offset}` },
   });

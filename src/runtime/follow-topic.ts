@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, PartitionReader, RecordLog } from '../ports/record-log.ts';
 import type { TopicName } from '../../topology/topics.ts';
-import { pause, systemTimers } from './timers.ts';
+import { pause, systemTimers, type Timers } from './timers.ts';
 
 export type FollowOptions = {
   readonly log: RecordLog;
@@ -11,6 +11,7 @@ export type FollowOptions = {
   readonly logger: Logger;
   /** Records in offset order per partition; must be harmless when records come again. */
   readonly onRecords: (records: readonly LogRecord[]) => Promise<void>;
+  readonly timers?: Timers | undefined;
 };
 
 export type Follower = {
@@ -27,7 +28,7 @@ const RETRY_MS = 1_000;
 
 /** Reads some partitions of a topic, or all, and goes on; a reader that breaks is opened again where it stood. */
 export function followTopic(options: FollowOptions): Follower {
-  const { log, topic, partitions, logger } = options;
+  const { log, topic, partitions, logger, timers = systemTimers } = options;
   const positions = Array.from({ length: 1 + Math.max(...partitions) }, () => 0);
   const closing = new AbortController();
   const caughtUp = Promise.withResolvers<void>();
@@ -65,7 +66,7 @@ export function followTopic(options: FollowOptions): Follower {
         logger.warn({ topic, error: messageOf(error) }, 'A topic lost its reader, which is opened again');
         await reader?.close().catch(() => {});
       }
-      await pause(systemTimers, RETRY_MS, closing.signal);
+      await pause(timers, RETRY_MS, closing.signal);
     }
   };
   const running = run();

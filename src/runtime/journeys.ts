@@ -1,5 +1,4 @@
 import { AppError, messageOf } from '../errors.ts';
-import type { KnownRoute } from '../operators/follow-route.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -8,7 +7,9 @@ import { partitionOfKey } from '../race/partition.ts';
 import { readJourneyRaces, type JourneyRaces } from './journey-races.ts';
 import { restoreJourneys } from './journey-store.ts';
 import { JourneyTask } from './journey-task.ts';
-import type { RouteStore, StoredRoute } from './route-store.ts';
+import { refuseRoutes } from './refuse-routes.ts';
+import type { RouteStore } from './route-store.ts';
+import { answerForeignWriters } from './take-over.ts';
 import { every, systemTimers, type Timers } from './timers.ts';
 
 const GROUP = 'journeys';
@@ -34,16 +35,17 @@ export type Journeys = {
 
 /**
  * The role `journeys`: a task for each partition of telemetry that the group gives us. A partition is restored from journey-states, and its
- * races read from race-states, before its first position.
+ * races read from race-states, before its first position. Records of `routes` that hold no route go to dead-letters from here.
  */
 export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
   const { log, codec, routes, clock, logger, writerId, timers = systemTimers } = options;
   const tasks = new Map<number, JourneyTask>();
   const racesOf = new Map<number, JourneyRaces>();
+  /** How to call off the answers to former owners, by partition. */
+  const takeOvers = new Map<number, () => void>();
   /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
   const assignments = new Map<number, symbol>();
   const partitionCount = await log.partitionCount('telemetry');
-  const findRoute = readyRoutes(routes);
   const subscribed = Promise.withResolvers<Subscription>();
   let taskCount = 0;
   await routes.caughtUp;
@@ -52,22 +54,31 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
     await drop(partition);
     const assignment = Symbol(partition);
     assignments.set(partition, assignment);
-    const races = readJourneyRaces({ log, codec, logger, partition });
-    const [store] = await Promise.all([restoreJourneys(log, codec, partition), races.caughtUp]);
+    const races = readJourneyRaces({ log, codec, logger, partition, timers });
+    const [{ store, changelogEnd, contested }] = await Promise.all([restoreJourneys(log, codec, partition), races.caughtUp]);
     if (assignments.get(partition) !== assignment) return await races.close();
+    // Races may have gone while nobody looked.
+    for (const raceId of store.raceIds()) if (races.find(raceId) === undefined) store.delete(raceId);
+    const taskId = `${writerId}/${taskCount++}`;
     const task = new JourneyTask({
-      partition, log, codec, clock, logger, timers, store, writerId: `${writerId}/${taskCount++}`,
-      partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), routeOf: findRoute,
+      partition, log, codec, clock, logger, timers, store, writerId: taskId,
+      partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), takeNews: () => races.takeNews(), routeOf: (routeId) => routes.active(routeId),
       commit: async (nextOffset) => (await subscribed.promise).commit({ topic: 'telemetry', partition }, nextOffset),
     });
     tasks.set(partition, task);
     racesOf.set(partition, races);
+    takeOvers.set(partition, answerForeignWriters({
+      log, codec, logger, timers, topic: 'journey-states', partition, writerId: taskId, changelogEnd, contested,
+      position: () => task.store.position, assertOwnership: (keys) => task.assertOwnership(keys),
+    }));
   }
 
   async function drop(partition: number): Promise<void> {
     const races = racesOf.get(partition);
     tasks.get(partition)?.stop();
+    takeOvers.get(partition)?.();
     tasks.delete(partition);
+    takeOvers.delete(partition);
     racesOf.delete(partition);
     assignments.delete(partition);
     await races?.close();
@@ -90,6 +101,7 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
     },
   });
   subscribed.resolve(subscription);
+  const routeChecks = await refuseRoutes({ log, codec, logger });
 
   const stopTicking = every(timers, TICK_MS, () => {
     for (const [partition, task] of tasks) {
@@ -99,25 +111,10 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
   const shutDown = async (): Promise<void> => {
     stopTicking();
     await Promise.allSettled([...tasks.values()].map((task) => task.drain()));
+    await routeChecks.close();
     await subscription.close({ drainMs: DRAIN_MS });
     await Promise.all([...tasks.keys()].map(drop));
   };
   let closing: Promise<void> | null = null;
   return { tasks, close: () => (closing ??= shutDown()) };
-}
-
-/** Routes made ready, each once a version; those that are not active are none. */
-function readyRoutes(routes: RouteStore): (routeId: string) => KnownRoute | undefined {
-  const ready = new WeakMap<StoredRoute, KnownRoute | null>();
-  return (routeId) => {
-    const stored = routes.find(routeId);
-    if (stored === undefined) return undefined;
-    let known = ready.get(stored);
-    if (known === undefined) {
-      const { record, route } = stored.read();
-      known = record.active ? { version: stored.version, route } : null;
-      ready.set(stored, known);
-    }
-    return known ?? undefined;
-  };
 }

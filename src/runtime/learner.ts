@@ -15,6 +15,8 @@ import { every, systemTimers, type Timers } from './timers.ts';
 import { beginTurn } from './turns.ts';
 
 const SNAPSHOT_INTERVAL_MS = 60_000;
+/** Sources whose partition is kept in mind: each update asks for it. Chosen, not tuned. */
+const MOST_SOURCES = 10_000;
 
 export type LearnerOptions = {
   readonly log: RecordLog;
@@ -120,12 +122,22 @@ export async function runLearner({ log, codec, clock, logger, clusterModels: sha
     writeSnapshots().catch((error: unknown) => logger.warn({ error: messageOf(error) }, 'Model snapshots could not be written; trying again'));
   });
 
+  const partitionBySource = new Map<string, number>();
+  function partitionOfSource(source: string): number {
+    let partition = partitionBySource.get(source);
+    if (partition !== undefined) return partition;
+    partition = partitionOf(source, count);
+    if (partitionBySource.size === MOST_SOURCES) partitionBySource.clear();
+    partitionBySource.set(source, partition);
+    return partition;
+  }
+
   return {
     partitions,
     caughtUp: reader.caughtUp,
-    modelOf: (source) => partitions[partitionOf(source, count)]?.models.get(source),
+    modelOf: (source) => partitions[partitionOfSource(source)]?.models.get(source),
     versionOf(source) {
-      const partition = partitionOf(source, count);
+      const partition = partitionOfSource(source);
       const version = versions[partition]!;
       const { offset } = partitions[partition]!;
       if (version.offset !== offset) Object.assign(version, { offset, name: versionName(partition, offset) });

@@ -12,6 +12,7 @@ import { normalizeUpdates } from '../operators/normalize-updates.ts';
 import { recordHistory } from '../operators/record-history.ts';
 import { reviseEtas } from '../operators/revise-etas.ts';
 import { tallyInputs, type Tallied } from '../operators/tally-inputs.ts';
+import type { Vehicles } from '../operators/vehicles.ts';
 import { wakeRaces } from '../operators/wake-races.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
@@ -25,6 +26,8 @@ export type GraphOptions = {
   readonly partitionCount: number;
   readonly codec: Codec;
   readonly models: ModelStore;
+  /** Active routes (default: none, and vehicles are forecast as other races are). */
+  readonly routeOf?: Vehicles['routeOf'] | undefined;
   readonly clock: Clock;
   /** An update appended more than this after its `at` is history. */
   readonly graceMs: number;
@@ -35,6 +38,8 @@ export type GraphOptions = {
 };
 
 export type DeadLetter = { readonly record: LogRecord; readonly rejection: Rejection };
+
+const globalSources: ReadonlySet<ProcessorName | SourceName> = new Set(topology.flatMap((node) => (node.kind === 'source' && node.role === 'pipeline' && node.reads === 'all' ? [node.name] : [])));
 
 /** A revision, and when the log took the update that caused it (null: a wake-up did). */
 export type IssuedEta = { readonly eta: EtaUpdate; readonly appendedAtMs: number | null };
@@ -58,6 +63,7 @@ export type GraphOutputs = {
  */
 export class PartitionGraph {
   readonly #options: GraphOptions;
+  readonly #vehicles: Vehicles;
   #inputs = new Outlet<LogRecord>();
   #wakeUps = new Outlet<WakeUp>();
   #failure: { error: unknown } | null = null;
@@ -65,6 +71,7 @@ export class PartitionGraph {
 
   constructor(options: GraphOptions) {
     this.#options = options;
+    this.#vehicles = { routeOf: options.routeOf ?? (() => undefined), open: new Map() };
     this.#wire();
   }
 
@@ -132,9 +139,9 @@ export class PartitionGraph {
       'fold-races': foldRaces({ store, graceMs }) satisfies OperatorFunction<NormalizedItem, FoldedItem>,
       'tally-inputs': tallyInputs(store) satisfies OperatorFunction<Tallied, Tallied>,
       'wake-races': wakeRaces({ store, finishedTtlMs }),
-      'issue-forecasts': issueForecasts(models, hold),
+      'issue-forecasts': issueForecasts(models, this.#vehicles, hold),
       'revise-etas': reviseEtas({ store, clock, finishedTtlMs, hold }),
-      'record-history': recordHistory(store),
+      'record-history': recordHistory(store, this.#vehicles),
     };
     const sinks: Record<string, (item: never) => void> = {
       revisions: (item: RevisedItem | FoldedItem) => {
@@ -163,9 +170,10 @@ export class PartitionGraph {
     };
     for (const node of topology) {
       if (node.role !== 'pipeline' || node.kind === 'source') continue;
-      const parents = node.parents.map((parent) => outlets.get(parent)).filter((outlet) => outlet !== undefined);
-      // The learner's nodes belong to the instance, not to a partition.
-      if (parents.length < node.parents.length) continue;
+      // What every instance reads whole comes by its store; the learner's nodes belong to the instance, not to a partition.
+      const fed = node.parents.filter((parent) => !globalSources.has(parent));
+      const parents = fed.map((parent) => outlets.get(parent)).filter((outlet) => outlet !== undefined);
+      if (fed.length === 0 || parents.length < fed.length) continue;
       const input = new Observable<never>((subscriber) => {
         for (const parent of parents) parent.feed(subscriber);
       });

@@ -95,24 +95,25 @@ export class PartitionTask {
       this.#endOffset = Math.max(this.#endOffset, batch.endOffset);
       await this.#sendUnsent();
       this.#noticeEnd(batch.endOffset);
-      await codec.prepare('race-updates', batch.records.map((record) => record.value));
+      const { records, signal } = batch;
+      await codec.prepare('race-updates', records.map((record) => record.value));
       let stateBytes = 0;
       let sliceStart = 0;
       const startedAt = performance.now();
       const turn = beginTurn(this.#options.timers);
-      for (const [index, record] of batch.records.entries()) {
-        if (this.#lost.signal.aborted || batch.signal.aborted) return;
-        stateBytes += this.#accept(record);
-        if (index - sliceStart + 1 >= SLICE_RECORDS || stateBytes >= SLICE_STATE_BYTES) {
+      for (let next = 0; next < records.length;) {
+        if (this.#lost.signal.aborted || signal.aborted) return;
+        stateBytes += this.#accept(records[next++]!);
+        if (next - sliceStart >= SLICE_RECORDS || stateBytes >= SLICE_STATE_BYTES) {
           await this.#flush();
           stateBytes = 0;
-          sliceStart = index + 1;
+          sliceStart = next;
         } else if (turn.isOver()) {
           await turn.next();
         }
       }
       await this.#flush();
-      hooks.onBatch(this.#options.partition, batch.records.length, performance.now() - startedAt);
+      hooks.onBatch(this.#options.partition, records.length, performance.now() - startedAt);
     });
   }
 

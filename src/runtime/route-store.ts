@@ -1,20 +1,24 @@
-import { messageOf } from '../errors.ts';
-import { routeOfJson } from '../journey/route-json.ts';
-import { isRefused, routeOf, type Route, type RouteRecord } from '../journey/route.ts';
+import type { KnownRoute } from '../operators/vehicles.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, RecordLog } from '../ports/record-log.ts';
 import { followTopic } from './follow-topic.ts';
-import { systemTimers } from './timers.ts';
+import { readRoute, type ReadRoute } from './read-route.ts';
+import { systemTimers, type Timers } from './timers.ts';
 import { beginTurn } from './turns.ts';
+
+/** Routes kept ready at most: some 20 KB each. Those beyond are made anew when they are driven. */
+const MOST_READY = 5_000;
 
 /** A route as it stands. Immutable: what changes it makes another one. */
 export type StoredRoute = {
   readonly routeId: string;
   /** Offset of its record: another version, another number. */
   readonly version: number;
+  /** When the log took it, epoch ms. */
+  readonly storedAtMs: number;
   /** As it was stored, and ready to be driven. Made anew at each call: some 0.1 ms for 1,000 points to decode alone. */
-  read(): { readonly record: RouteRecord; readonly route: Route };
+  read(): ReadRoute;
 };
 
 /** The topic routes as this instance has read it (a global store). A record that holds no route counts as none, as it does once compaction took the one before. */
@@ -23,6 +27,8 @@ export type RouteStore = {
   readonly caughtUp: Promise<void>;
   isCaughtUp(): boolean;
   find(routeId: string): StoredRoute | undefined;
+  /** A route that vehicles are followed on, made ready once a version; undefined = there is none, or it is not active. */
+  active(routeId: string): KnownRoute | undefined;
   /** In order of the last change. */
   all(): Iterable<StoredRoute>;
   size(): number;
@@ -32,48 +38,43 @@ export type RouteStore = {
 };
 
 /** Bytes stay as they came until somebody asks: a timetable has a route for each of its trips. */
-export function readRoutes({ log, codec, logger }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger }): RouteStore {
+export function readRoutes({ log, codec, logger, timers = systemTimers }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger; readonly timers?: Timers }): RouteStore {
   const routes = new Map<string, StoredRoute>();
+  const ready = new Map<string, { readonly version: number; readonly route: KnownRoute | null }>();
   let awaited: { readonly offset: number; resolve(): void }[] = [];
   let next = 0;
 
-  function decode(routeId: string, value: Buffer): RouteRecord {
-    const result = codec.decode('routes', value);
-    if ('error' in result) throw new Error(result.error.message);
-    if (!result.raw) return result.decoded.value as RouteRecord;
-    // JSON of a producer: its types are not yet checked.
-    const file = routeOfJson(routeId, value.toString('utf8'));
-    if ('refusal' in file) throw new Error(file.refusal.reason);
-    return file.route;
-  }
-
-  /** Throws for what is no route. */
-  function read(routeId: string, value: Buffer): ReturnType<StoredRoute['read']> {
-    const record = decode(routeId, value);
-    const route = routeOf(record);
-    if (record.route_id !== routeId) throw new Error(`The route is called ${JSON.stringify(record.route_id.slice(0, 80))} under the key ${JSON.stringify(routeId.slice(0, 80))}`);
-    if (isRefused(route)) throw new Error(route.message);
-    return { record, route };
-  }
-
-  function take({ key, value, offset }: LogRecord): void {
+  function take({ key, value, offset, appendedAtMs }: LogRecord): void {
     const routeId = key?.toString('utf8') ?? '';
     routes.delete(routeId);
-    if (value === null) return;
-    try {
-      // Only to see whether it can be read.
-      read(routeId, value);
-      routes.set(routeId, { routeId, version: offset, read: () => read(routeId, value) });
-    } catch (error) {
-      logger.error({ offset, error: messageOf(error) }, 'A record of the topic routes holds no route');
-    }
+    // Only to see whether it can be read; refuse-routes.ts says where not.
+    if (value === null || 'code' in readRoute(codec, { key, value })) return;
+    routes.set(routeId, {
+      routeId, version: offset, storedAtMs: appendedAtMs,
+      read() {
+        const read = readRoute(codec, { key, value });
+        if ('code' in read) throw new Error(read.message);
+        return read;
+      },
+    });
+  }
+
+  function active(routeId: string): KnownRoute | undefined {
+    const stored = routes.get(routeId);
+    const known = ready.get(routeId);
+    if (stored === undefined || known?.version === stored.version) return stored === undefined ? undefined : (known?.route ?? undefined);
+    const { record, route } = stored.read();
+    const made = { version: stored.version, route: record.active ? { version: stored.version, route } : null };
+    ready.set(routeId, made);
+    if (ready.size > MOST_READY) ready.delete(ready.keys().next().value!);
+    return made.route ?? undefined;
   }
 
   const follower = followTopic({
-    log, topic: 'routes', partitions: [0], logger,
+    log, topic: 'routes', partitions: [0], logger, timers,
     async onRecords(records) {
       await codec.prepare('routes', records.map(({ value }) => value));
-      const turn = beginTurn(systemTimers);
+      const turn = beginTurn(timers);
       for (const record of records) {
         if (record.offset >= next) {
           take(record);
@@ -89,6 +90,7 @@ export function readRoutes({ log, codec, logger }: { readonly log: RecordLog; re
     caughtUp: follower.caughtUp,
     isCaughtUp: () => follower.isCaughtUp(),
     find: (routeId) => routes.get(routeId),
+    active,
     all: () => routes.values(),
     size: () => routes.size,
     reached: (offset) => offset < next ? Promise.resolve() : new Promise((resolve) => { awaited.push({ offset, resolve }); }),

@@ -34,8 +34,8 @@ export async function journeys(): Promise<Figure[]> {
   const record = lineOfStops('line', STOPS, startAtMs);
   await log.append('routes', 0, [{ key: Buffer.from('line'), value: codec.encode('routes', record) }]);
   const learner = await runLearner({ log, codec, clock, logger });
-  const pipeline = await runPipeline({ log, codec, learner, clock, logger, hooks: noHooks, finishedTtlMs: 86_400_000, writerId: 'p' });
   const routes = readRoutes({ log, codec, logger });
+  const pipeline = await runPipeline({ log, codec, learner, routes, clock, logger, hooks: noHooks, finishedTtlMs: 86_400_000, writerId: 'p' });
 
   const ids = Array.from({ length: VEHICLES }, (_, i) => `vehicle-${i}`);
   const partitions = partitionCounts.embedded.races;

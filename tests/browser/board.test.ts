@@ -1,13 +1,19 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer } from 'node:net';
+import { promisify } from 'node:util';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeLine } from '../../src/cli/update-target.ts';
+import type { RouteRecord } from '../../src/journey/route.ts';
+import type { TelemetryPoint } from '../../src/journey/telemetry.ts';
 import { emptyUpdate, type RaceUpdate } from '../../src/race/update.ts';
 import { start } from '../integration/cli/process.ts';
 import { boardSampler } from '../support/board-sampler.ts';
 import { buildBoard, openBrowser, whyNoBrowser } from '../support/browser.ts';
+import { drive, lineOfStops, readyRoute } from '../support/journeys.ts';
 import { query, startService, temporaryDirectory, type RunningService } from '../support/service.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -16,23 +22,35 @@ const views = [
   { name: 'phone, dark', viewport: { width: 390, height: 844 }, colorScheme: 'dark' },
 ] as const;
 const SOURCE = 'ci/board';
+/** One pixel. */
+const TILE = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
 describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_000 }, () => {
   const directory = temporaryDirectory();
   let service: RunningService;
   let browser: Browser;
   let port: number;
-  const env = { RACELINE_DATA_DIR: directory.path };
+  let tiles: Server;
+  const tilesAsked: string[] = [];
+  const env: Record<string, string> = { RACELINE_DATA_DIR: directory.path };
 
   beforeAll(async () => {
     buildBoard();
     port = await freePort();
+    tiles = createHttpServer((request, response) => {
+      tilesAsked.push(request.url!);
+      response.writeHead(200, { 'content-type': 'image/png', 'cross-origin-resource-policy': 'cross-origin' }).end(Buffer.from(TILE, 'base64'));
+    });
+    await new Promise<void>((resolve) => tiles.listen(0, '127.0.0.1', resolve));
+    const address = tiles.address() as { port: number };
+    Object.assign(env, { RACELINE_MAP_TILES_URL: `http://127.0.0.1:${address.port}/{z}/{x}/{y}.png`, RACELINE_MAP_ATTRIBUTION: '© Surveyors' });
     [service, browser] = await Promise.all([startService(env, { port }), openBrowser()]);
   }, 120_000);
 
   afterAll(async () => {
     await browser?.close();
     await service?.kill();
+    tiles?.close();
     directory.remove();
   });
 
@@ -74,9 +92,122 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     await page.context().close();
   });
 
+  test('says where nothing travels how the first journey appears, and the lines are true', async () => {
+    const page = await open('#/journeys');
+    await page.getByText('Nothing travels at the moment').waitFor();
+    const [demo, ...lines] = await page.locator('.command code').allTextContents();
+    expect(demo).toBe(`npx raceline demo --server ${service.url}`);
+    expect(lines).toHaveLength(3);
+    const run = (line: string) => promisify(execFile)('sh', ['-c', line]);
+    for (const line of lines) expect((await run(line)).stdout).not.toContain('"error"');
+    // Positions are taken once the route and the race are known.
+    await waitUntil('the vehicle is shown', async () => {
+      await run(lines[2]!);
+      return (await page.locator('tr[data-race-id="ferry-1"]').count()) === 1;
+    }, 30_000);
+    await page.getByRole('link', { name: 'Ferry 1' }).click();
+    await page.getByRole('heading', { name: 'Ferry 1' }).waitFor();
+    await page.getByRole('row', { name: /Tallinn/ }).waitFor();
+    const van = start(['demo', '--history', '1s', '--for', '20s', '--server', service.url]);
+    await page.goto(`${service.url}/#/journeys?q=van`);
+    await page.getByRole('link', { name: 'van 1, round' }).waitFor({ timeout: 30_000 });
+    expect(await van.ended).toBe(0);
+    await page.context().close();
+  });
+
+  test('shows a vehicle on its route: leg, waypoints with their countdowns, delay and course', async () => {
+    const startMs = Math.floor(Date.now() / 1_000) * 1_000 - 250_000;
+    const record = { ...lineOfStops('line-1', 4, startMs), pois: [{ id: 'tower', name: 'Tower', lat: 50.02, lon: 8.01, radius_m: null }] };
+    await travel(record, 'bus', startMs - 60_000, drive('bus', readyRoute(record), startMs).slice(0, 251));
+    const page = await open('#/journey/bus');
+    await page.getByText('stop 2 → stop 3').waitFor({ timeout: 30_000 });
+    expect(await page.locator('.facts').innerText()).toMatch(/Against plan\s+2 min \d\d s early\s+Course\s+on the route[\s\S]*Speed\s+72 km\/h/);
+    expect(await page.getByRole('img', { name: /^Leg 3 of 3, from stop 2 to stop 3: \d+ % of it is behind$/ }).count()).toBe(1);
+    const rows = page.getByRole('region', { name: 'Waypoints' }).locator('tbody tr');
+    expect(await rows.count()).toBe(4);
+    expect(await rows.nth(1).innerText()).toMatch(/stop 1\s+passed \d\d:\d\d/);
+    expect(await rows.nth(3).innerText()).toMatch(/stop 3\s+\d\d:\d\d\s+(in|due since) \d+ (s|min)/);
+    expect(await rows.nth(3).getAttribute('aria-current')).toBe('step');
+    const picture = page.locator('.map-picture');
+    expect(await picture.locator('.mark.is-vehicle, .mark.is-next, .mark.is-poi').count()).toBe(3);
+    expect(await picture.locator('.way').count()).toBe(2);
+    await page.getByRole('link', { name: 'what was said, and why' }).click();
+    await page.getByRole('link', { name: 'on the map' }).click();
+    await picture.waitFor();
+    await page.context().close();
+  });
+
+  test('moves and zooms the map with keys, mouse and fingers, and draws it on tiles where there are any', async () => {
+    const page = await open('#/journey/bus', { hasTouch: true });
+    const picture = page.locator('.map-picture');
+    await page.getByText('© Surveyors').waitFor();
+    await waitUntil('tiles are drawn', async () => (await picture.locator('.tile').evaluateAll((images) => images.filter((image) => (image as unknown as { naturalWidth: number }).naturalWidth > 0).length)) > 3);
+    expect(tilesAsked.every((path) => /^\/\d+\/\d+\/\d+\.png$/.test(path))).toBe(true);
+    const zoom = async (): Promise<number> => Number(await picture.getAttribute('data-zoom'));
+    const centre = async (): Promise<readonly number[]> => (await picture.getAttribute('data-centre'))!.split(' ').map(Number);
+    const [fitted, middle] = [await zoom(), await centre()];
+    await picture.focus();
+    await page.keyboard.press('+');
+    expect(await zoom()).toBeCloseTo(fitted * 1.6, 0);
+    await page.keyboard.press('ArrowRight');
+    expect((await centre())[0]).toBeGreaterThan(middle[0]!);
+    await page.keyboard.press('0');
+    expect([await zoom(), await centre()]).toEqual([fitted, middle]);
+    const box = (await picture.boundingBox())!;
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await page.mouse.move(x - 60, y - 30, { steps: 4 });
+    await page.mouse.up();
+    const dragged = await centre();
+    expect([dragged[0]! > middle[0]!, dragged[1]! > middle[1]!]).toEqual([true, true]);
+    await page.mouse.wheel(0, -200);
+    await waitUntil('the wheel zooms', async () => (await zoom()) > fitted * 1.5);
+    await page.getByRole('button', { name: 'Show everything' }).click();
+    await page.getByRole('button', { name: 'Zoom out' }).click();
+    expect(await zoom()).toBeLessThan(fitted);
+    await page.getByRole('button', { name: 'Show everything' }).click();
+    const touch = await page.context().newCDPSession(page);
+    const fingers = (type: string, apartPx: number | null) => touch.send('Input.dispatchTouchEvent' as never, { type, touchPoints: apartPx === null ? [] : [{ x: x - apartPx, y, id: 1 }, { x: x + apartPx, y, id: 2 }] } as never);
+    await fingers('touchStart', 40);
+    for (const apartPx of [60, 80]) await fingers('touchMove', apartPx);
+    await fingers('touchEnd', null);
+    await waitUntil('two fingers zoom', async () => Math.abs((await zoom()) / fitted - 2) < 0.2);
+    await page.context().close();
+    const plain = await open('#/');
+    await plain.route('**/v1/map', (route) => route.fulfill({ json: { tiles: null } }));
+    await plain.goto(`${service.url}/#/journey/bus`);
+    await plain.locator('.map-picture .mark.is-vehicle').waitFor();
+    expect([await plain.locator('.tile').count(), await plain.locator('.attribution').count()]).toEqual([0, 0]);
+    // Pictures of anybody else are not loaded, whatever the page is told.
+    await plain.route('**/v1/map', (route) => route.fulfill({ json: { tiles: { tile_url: `http://localhost:${(tiles.address() as { port: number }).port}/else/{z}/{x}/{y}.png`, attribution: 'x' } } }));
+    await plain.reload();
+    await plain.locator('.tile').first().waitFor({ state: 'attached' });
+    await plain.waitForLoadState('networkidle').catch(() => undefined);
+    expect(tilesAsked.filter((path) => path.startsWith('/else'))).toEqual([]);
+    await plain.context().close();
+  });
+
+  test('shows a route over the antimeridian in one piece', async () => {
+    const startMs = Math.floor(Date.now() / 1_000) * 1_000 - 2_700_000;
+    const record = { ...lineOfStops('dateline', 3, startMs), points: [178.9, 179.9, -179.1].map((lon, index) => ({ lat: -17, lon, name: `isle ${index}`, planned_at: startMs + index * 3_600_000, dwell_sec: null })) };
+    await travel(record, 'plane', startMs - 60_000, drive('plane', readyRoute(record), startMs, 50).slice(0, 2_701).filter((_, second) => second % 10 === 0));
+    const page = await open('#/journey/plane');
+    await page.getByText('isle 1 → isle 2').waitFor({ timeout: 30_000 });
+    const marks = await page.locator('.map-picture circle').evaluateAll((circles) => circles.map((circle) => Number(circle.getAttribute('cx'))));
+    const width = (await page.locator('.map-picture').boundingBox())!.width;
+    expect(marks).toHaveLength(4);
+    expect(Math.max(...marks) - Math.min(...marks)).toBeGreaterThan(width / 2);
+    for (const x of marks) expect(x > 0 && x < width).toBe(true);
+    expect(Number(await page.locator('.map-picture').getAttribute('data-zoom'))).toBeGreaterThan(200);
+    await page.goto(`${service.url}/#/journeys`);
+    await page.locator('tr[data-race-id="plane"]').waitFor();
+    await page.context().close();
+  });
+
   test.each(views)('has no serious finding of axe on any page ($name)', async ({ viewport, colorScheme }) => {
     const page = await open('#/', { viewport, colorScheme });
-    for (const path of ['#/', '#/race/known', `#/source/${encodeURIComponent(SOURCE)}`, '#/history', '#/rebuilds', '#/health', '#/nowhere']) {
+    for (const path of ['#/', '#/journeys', '#/journey/bus', '#/race/known', `#/source/${encodeURIComponent(SOURCE)}`, '#/history', '#/rebuilds', '#/health', '#/nowhere']) {
       await page.goto(`${service.url}/${path}`);
       await page.locator('main').waitFor();
       await waitUntil('everything is loaded', async () => (await page.locator('.loading').count()) === 0);
@@ -105,10 +236,11 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
   });
 
   test('marks in the list what stages did, though a stage that goes as expected is no revision', async () => {
-    const plan = ['fetch', 'build', 'check'].map((name) => ({ name, planned_sec: null, planned_at: null }));
+    // At the end of its first stage, by its plan.
+    const plan = ['fetch', 'build', 'check'].map((name) => ({ name, planned_sec: 200, planned_at: null }));
     const stage = (name: string, seq: number, state: 'running' | 'passed') => say('stages', { stage: { name, state, seq, started_at: null, completed_at: null, planned_sec: null } });
     const revisionOf = async (): Promise<number> => ((await (await fetch(`${service.url}/v1/races/stages`)).json()) as { eta: { revision: number } | null }).eta?.revision ?? 0;
-    await post([{ ...say('stages', { title: 'long job', state: 'running', started_at: Date.now(), plan }), source: 'ci/new' }]);
+    await post([{ ...say('stages', { title: 'long job', state: 'running', started_at: Date.now() - 200_000, plan }), source: 'ci/new' }]);
     await waitUntil('it has a forecast', async () => (await revisionOf()) > 0);
     const page = await open('#/');
     const marks = () => page.locator('[data-race-id="stages"] .strip span').evaluateAll((spans) => spans.map((span) => span.className));
@@ -275,7 +407,20 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     expect(bytes).toBeLessThan(300_000);
   });
 
-  async function open(path: string, options: { viewport?: { width: number; height: number }; colorScheme?: 'light' | 'dark' } = {}): Promise<Page> {
+  /** A route, a race on it, and the positions of its vehicle until they are followed to the last. */
+  async function travel(record: RouteRecord, raceId: string, at: number, points: readonly TelemetryPoint[]): Promise<void> {
+    const stored = await fetch(`${service.url}/v1/routes`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(record) });
+    expect(stored.ok).toBe(true);
+    await post([{ ...emptyUpdate(raceId, 'city', at), title: record.name, state: 'queued', route_id: record.route_id }]);
+    await waitUntil('the race is known', async () => (await fetch(`${service.url}/v1/races/${raceId}`)).ok);
+    await waitUntil('the vehicle is followed', async () => {
+      await fetch(`${service.url}/v1/telemetry`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body: points.map((point) => JSON.stringify(point)).join('\n') });
+      const { at: seenAt, leg } = await (await fetch(`${service.url}/v1/journeys/${raceId}`)).json() as { at?: number; leg?: object | null };
+      return seenAt === points.at(-1)!.at && leg != null;
+    }, 30_000);
+  }
+
+  async function open(path: string, options: { viewport?: { width: number; height: number }; colorScheme?: 'light' | 'dark'; hasTouch?: boolean } = {}): Promise<Page> {
     const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     await page.goto(`${service.url}/${path}`);

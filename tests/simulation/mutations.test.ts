@@ -26,7 +26,7 @@ describe('the simulation notices a service that', () => {
 });
 
 describe('a seed', () => {
-  it.each(['crashes', 'take-overs', 'clocks'] as const)('of %s does the same twice', async (kind) => {
+  it.each(['crashes', 'take-overs', 'clocks', 'journeys'] as const)('of %s does the same twice', async (kind) => {
     const traceOf = async (): Promise<string[]> => {
       const lines: string[] = [];
       await simulate({ seed: 7, kind, onTrace: (line) => lines.push(line) });

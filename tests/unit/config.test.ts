@@ -14,6 +14,15 @@ test('reads what the gateway needs of tokens and hosts', () => {
   expect(readConfig({ RACELINE_TOKENS_FILE: '/etc/tokens', RACELINE_ALLOWED_HOSTS: 'a.example, b.example' })).toMatchObject({ tokensFile: '/etc/tokens', allowedHosts: ['a.example', 'b.example'] });
 });
 
+test('takes map tiles with whom they are from, and not without', () => {
+  const tiles = 'https://tiles.example/{z}/{x}/{y}.png?key=1';
+  expect(readConfig({}).mapTiles).toBeNull();
+  expect(readConfig({ RACELINE_MAP_TILES_URL: tiles, RACELINE_MAP_ATTRIBUTION: '© Example' }).mapTiles).toEqual({ url: tiles, attribution: '© Example' });
+  for (const [url, attribution, name] of [[tiles, '', 'ATTRIBUTION'], ['https://tiles.example/{z}.png', 'x', 'TILES_URL'], ['javascript:{x}{y}{z}', 'x', 'TILES_URL']] as const) {
+    expect(() => readConfig({ RACELINE_MAP_TILES_URL: url, RACELINE_MAP_ATTRIBUTION: attribution })).toThrow(name);
+  }
+});
+
 describe.each([
   ['KAFKA_SASL_PASSWORD', { KAFKA_BROKERS: 'a:9092', KAFKA_SASL_MECHANISM: 'plain' }, (config: Config) => config.kafka?.sasl?.password],
   ['SCHEMA_REGISTRY_PASSWORD', { SCHEMA_REGISTRY_URL: 'http://a' }, (config: Config) => config.registry?.password],

@@ -13,12 +13,12 @@ import { PinButton, RevisionPill } from '../parts/race-line.tsx';
 import { StageStrip } from '../parts/stage-strip.tsx';
 import { useNow } from '../parts/use-now.ts';
 import { Wide } from '../parts/wide.tsx';
-import { raceLink, sourceLink } from '../routes.ts';
+import { journeyLink, raceLink, sourceLink } from '../routes.ts';
 import { useSettings } from '../settings.ts';
 import { basisText, clockTime, finishText, fullTime, moved, percent, reasonText, spell, standingWords } from '../words.ts';
 
 type Stage = { name: string; occurrence: number; state: string; started_at: number | null; completed_at: number | null; planned_sec: number | null };
-type Details = RaceView & { stages: Stage[]; plan: { name: string; planned_sec: number | null }[]; events: { type: string; at: number; data: string | null }[]; events_dropped: number };
+type Details = RaceView & { stages: Stage[]; plan: { name: string; planned_sec: number | null }[]; events: { type: string; at: number; data: string | null }[]; events_dropped: number; route_id: string | null };
 type Revision = { attempt?: number; revision: number; issued_at: number; eta_sec: number | null; p10_sec?: number | null; p90_sec?: number | null; confidence: number; basis: string; reason: string; display_state?: string };
 type LikeRun = { race_id: string; title: string; outcome: string; completed_at_ms: number | string; duration_sec: number };
 
@@ -49,7 +49,7 @@ export function RacePage({ raceId }: { readonly raceId: string }) {
       <section class="big" aria-label="When it ends">
         <div><strong class="time">{finish.main}</strong><span class="sub">{finish.detail}</span></div>
         <ProgressBar row={row} />
-        <Facts race={race} row={row} nowMs={nowMs} timeZone={timeZone} />
+        <Facts race={race} row={row} isOnRoute={(details.data?.route_id ?? null) !== null} nowMs={nowMs} timeZone={timeZone} />
       </section>
       {stagesOf(details.data, row).length > 0 && <section><h2>Stages</h2><StageStrip stages={stagesOf(details.data, row)} nowMs={nowMs} timeZone={timeZone} /></section>}
       <Revisions race={race} timeZone={timeZone} nowMs={nowMs} />
@@ -70,7 +70,7 @@ export function RacePage({ raceId }: { readonly raceId: string }) {
   );
 }
 
-function Facts({ race, row, nowMs, timeZone }: { readonly race: RaceView; readonly row: RaceRow; readonly nowMs: number; readonly timeZone: string | null }) {
+function Facts({ race, row, isOnRoute, nowMs, timeZone }: { readonly race: RaceView; readonly row: RaceRow; readonly isOnRoute: boolean; readonly nowMs: number; readonly timeZone: string | null }) {
   const at = (instant: number | null): string => (instant === null ? '–' : clockTime(instant, nowMs, timeZone, true));
   const isLive = race.state === 'running' || race.state === 'queued';
   return (
@@ -83,6 +83,7 @@ function Facts({ race, row, nowMs, timeZone }: { readonly race: RaceView; readon
       {isLive && row.basis !== null && row.basis !== 'none' && <div><dt>Judged by</dt><dd>{basisText(row.basis)}</dd></div>}
       {isLive && row.basis !== null && row.basis !== 'none' && <div><dt>Within 20 %</dt><dd>{percent(row.confidence)} sure</dd></div>}
       {isLive && row.deadlineAt !== null && <div><dt>Deadline</dt><dd>{at(row.deadlineAt)}{row.deadlineProbability === null ? '' : `, kept with ${percent(row.deadlineProbability)}`}</dd></div>}
+      {isOnRoute && <div><dt>Journey</dt><dd><a href={journeyLink(race.race_id)}>on the map</a></dd></div>}
       {race.deeplink !== null && /^https?:/.test(race.deeplink) && <div><dt>Elsewhere</dt><dd><a href={race.deeplink} rel="noopener noreferrer" target="_blank">open</a></dd></div>}
     </dl>
   );

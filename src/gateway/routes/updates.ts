@@ -37,6 +37,7 @@ function takeUpdate(context: GatewayContext, value: unknown): TakenLine {
     if ('rejection' in told) return told.rejection;
     const result = normalizeUpdate(told.update, context.clock.nowMs());
     if ('rejection' in result) return result.rejection;
+    if (result.update.position !== null) return reject('position_invalid', 'position is told by the role journeys alone: send positions to /v1/telemetry');
     return { partition: partitionOf(result.update.race_id, context.partitions), record: updateRecord(context, result.update) };
   } catch (error) {
     // Event data nested beyond the stack cannot be written as JSON again.

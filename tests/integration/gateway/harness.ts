@@ -75,8 +75,8 @@ export function raceState(fields: Partial<RaceState> & { race_id: string }): Rac
   return {
     source: 'ci', title: 'build', attempt: 1, version: 0, state: 'running', queued_at: null, started_at: 1_000_000, completed_at: null,
     started_derived: false, completed_derived: false, progress: null, eta_sec: null, eta_kind: null, metadata: [], stages: [], stages_dropped: 0, plan: [],
-    update_interval_hint_sec: null, deeplink: null, deadline_at: null, route_id: null, events: [], events_dropped: 0,
-    field_at: { title: 0, state: 0, progress: 0, eta: 0, queued: 0, started: 0, completed: 0, plan: 0, hint: 0, deeplink: 0, deadline: 0, route: 0 },
+    update_interval_hint_sec: null, deeplink: null, deadline_at: null, route_id: null, position: null, events: [], events_dropped: 0,
+    field_at: { title: 0, state: 0, progress: 0, eta: 0, queued: 0, started: 0, completed: 0, plan: 0, hint: 0, deeplink: 0, deadline: 0, route: 0, position: 0 },
     first_at: 1_000_000, last_at: 1_000_000, appended_at: 1_000_000, first_offset: 0, progress_points: [], gap_count: 0, gap_mean_sec: 0, epoch: 0, applied_offset: 0, revision: 0,
     published: null, previous_eta_sec: null, display: { finish_at: null, state: 'cold' }, eta_revisions: [], checkpoints: [], shown_progress: 0,
     history_index: 0, wake_at: null, ...fields,

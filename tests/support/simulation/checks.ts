@@ -322,8 +322,10 @@ function subjectOf(record: HistoryRecord): string {
   }
 }
 
+/** What a vehicle's passage teaches rests on forecasts that were made, of which a crash may lose some. */
 function historyFacts({ kind, value }: HistoryRecord): unknown {
-  return plain({ kind, ...without(value, ['checkpoints', 'revisions']) });
+  const facts = kind === 'StageFacts' ? { facts: value.facts.map((fact) => without(fact, ['passage'])) } : {};
+  return plain({ kind, ...without(value, ['checkpoints', 'revisions']), ...facts });
 }
 
 function without(value: object, names: readonly string[]): object {

@@ -1,8 +1,10 @@
 import type { Codec } from '../../../src/ports/codec.ts';
 import type { PartitionStore } from '../../../src/runtime/race-store.ts';
+import type { JourneyTask } from '../../../src/runtime/journey-task.ts';
 import { restoreStore, type Restored } from '../../../src/runtime/restore-store.ts';
 import type { ChangelogWatch } from './changelog-watch.ts';
 import { checkEnding } from './checks.ts';
+import { checkVehicles } from './check-vehicles.ts';
 import { noFaults, type Cluster } from './cluster.ts';
 import type { Fleet } from './fleet.ts';
 import type { Instance } from './instance.ts';
@@ -28,11 +30,18 @@ export async function conclude({ world, cluster, fleet, profile, codec, database
   if (!await world.run(() => fleet.isComplete, QUIET_WITHIN_MS)) return report('the instances did not all start in peace');
   // Rebalances under way, restores, and one look for foreign writers after each.
   await world.run(() => false, 4 * cluster.zombieWindowMs);
-  const ends = (topic: 'race-updates' | 'race-history' | 'eta-updates' | 'race-states'): number[] => (
+  const ends = (topic: 'race-updates' | 'race-history' | 'eta-updates' | 'race-states' | 'telemetry'): number[] => (
     Array.from({ length: cluster.partitionCount(topic) }, (_, partition) => cluster.partitionAt({ topic, partition }).endOffset())
   );
   const holders = (partition: number): Instance[] => fleet.live.filter((instance) => instance.pipeline?.tasks.has(partition));
   const updatesDone = (): boolean => ends('race-updates').every((end, partition) => holders(partition).some((instance) => (instance.pipeline?.tasks.get(partition)?.store.position.applied_offset ?? -1) >= end - 1));
+  const followers = (partition: number): JourneyTask[] => fleet.live.flatMap((instance) => instance.journeys?.tasks.get(partition) ?? []);
+  // What they tell comes to race-updates before their changelog, which comes by the second.
+  const isFollowed = (): boolean => profile.vehicles === 0 || ends('telemetry').every((end, partition) => end === 0 || (cluster.partitionAt({ topic: 'telemetry', partition }).committed('journeys').offset ?? 0) === end);
+  if (!await world.run(isFollowed, QUIET_WITHIN_MS)) {
+    report(`positions are not followed in peace: ${ends('telemetry').map((end, partition) => `${partition}: ${followers(partition).map(({ store }) => store.position.applied_offset).join(' ')} of ${end - 1}`).join(', ')}`);
+    return;
+  }
   if (!await world.run(updatesDone, QUIET_WITHIN_MS)) {
     report(`inputs are not processed in peace: ${ends('race-updates').map((end, partition) => `${partition}: ${holders(partition).map((instance) => `${instance.process.name} at ${instance.pipeline?.tasks.get(partition)?.store.position.applied_offset}`).join(' ')} of ${end - 1}`).join(', ')}`);
     return;
@@ -40,6 +49,7 @@ export async function conclude({ world, cluster, fleet, profile, codec, database
   await world.run(() => false, 3 * cluster.zombieWindowMs);
   cluster.group('pipeline').freeze();
   cluster.group('historian').freeze();
+  cluster.group('journeys').freeze();
   const stores = ends('race-updates').map((_, partition): PartitionStore | null => {
     const holding = holders(partition);
     if (holding.length > 1) report(`partition ${partition} is held by ${holding.map(({ process }) => process.name).join(' and ')}`);
@@ -50,6 +60,7 @@ export async function conclude({ world, cluster, fleet, profile, codec, database
   if (!await world.run(isLogged, 2 * cluster.zombieWindowMs)) report('a revision that the owner holds does not reach the changelog');
   const { live } = fleet;
   let open = live.length;
+  for (const { journeys } of live) void journeys?.close();
   for (const { pipeline } of live) void pipeline?.close().then(() => { open -= 1; });
   if (!await world.run(() => open === 0, QUIET_WITHIN_MS)) return report('a pipeline did not close in peace');
   const isRead = (): boolean => {
@@ -89,6 +100,7 @@ export async function conclude({ world, cluster, fleet, profile, codec, database
     })),
     isTimeless: profile.isTimeless, isFenced: cluster.counts.stale === 0, isRecreated: fleet.isRecreated, isUntorn: profile.workload.fat === 0,
   }, report);
+  if (profile.vehicles > 0) await checkVehicles({ world, cluster, codec, log, counts: fleet.counts, races: restored.flatMap((store) => [...store.values()]), within: QUIET_WITHIN_MS }, report);
   for (const { position } of restored) {
     for (const name of ['read', 'applied', 'late', 'duplicate', 'forgotten', 'rejected', 'rerouted', 'skipped'] as const) fleet.counts[name] += position[name];
   }

@@ -21,7 +21,7 @@ export type FleetOptions = {
 /** The instances, and whoever starts them again when they die. */
 export function createFleet({ world, cluster, codec, database, profile, mutation, changelog, report, trace }: FleetOptions) {
   const slots: (Instance | null)[] = Array.from({ length: profile.instances }, () => null);
-  const counts = { starts: 0, deaths: 0, stops: 0, commits: 0, recreated: 0, read: 0, applied: 0, late: 0, duplicate: 0, forgotten: 0, rejected: 0, rerouted: 0, skipped: 0, abandoned: 0, expired: 0 };
+  const counts = { starts: 0, deaths: 0, stops: 0, commits: 0, recreated: 0, read: 0, applied: 0, late: 0, duplicate: 0, forgotten: 0, rejected: 0, rerouted: 0, skipped: 0, abandoned: 0, expired: 0, positions: 0, followed: 0, positionsLate: 0, unrouted: 0, positionsRejected: 0, positionsRerouted: 0, positionsSkipped: 0, toldAgain: 0 };
   let isRecreated = false;
   let isCalm = false;
 
@@ -50,7 +50,7 @@ export function createFleet({ world, cluster, codec, database, profile, mutation
     const { log, historyCodec } = mutate(mutation, plain, codec);
     slots[slot] = startInstance({
       world, process, log, codec, historyCodec, store: openSimHistoryStore(cluster, database, process), logger,
-      finishedTtlMs: profile.finishedTtlMs, historianRows: profile.historianRows,
+      finishedTtlMs: profile.finishedTtlMs, historianRows: profile.historianRows, hasJourneys: profile.vehicles > 0,
     });
   }
 
@@ -65,6 +65,7 @@ export function createFleet({ world, cluster, codec, database, profile, mutation
       world.after(noticedAfterMs, () => {
         cluster.group('pipeline').dropDead();
         cluster.group('historian').dropDead();
+        cluster.group('journeys').dropDead();
       });
       world.after(world.between(100, 6_000), () => start(slot));
     }

@@ -2,13 +2,16 @@ import type { Codec } from '../../../src/ports/codec.ts';
 import type { Cluster } from './cluster.ts';
 import type { Fleet } from './fleet.ts';
 import type { Profile } from './profiles.ts';
+import { planVehicles } from './vehicles.ts';
 import { planWorkload, type PlannedAppend } from './workload.ts';
 import type { World } from './world.ts';
 
 /** The updates arrive, and what can go wrong does. */
 export async function play(world: World, cluster: Cluster, fleet: Fleet, profile: Profile, codec: Codec, trace: (line: string) => void): Promise<void> {
   cluster.setFaults(profile.faults);
-  const planned = planWorkload({ world, ...profile.workload, partitions: profile.partitions.races });
+  const planned = [
+    ...planWorkload({ world, ...profile.workload, partitions: profile.partitions.races }), ...planVehicles({ world, ...profile.workload, vehicles: profile.vehicles, partitions: profile.partitions.races }),
+  ].sort((a, b) => a.atMs - b.atMs);
   let next = 0;
   /** Producers wait. */
   let isHeld = false;
@@ -30,7 +33,7 @@ export async function play(world: World, cluster: Cluster, fleet: Fleet, profile
       fleet.counts.stops += 1;
       void instance.stop();
     }
-    if (action === 'rebalance') cluster.group(world.pick(['pipeline', 'pipeline', 'historian'])).rebalance(world.between(0.2, 1), world.chance(profile.abrupt));
+    if (action === 'rebalance') cluster.group(world.pick(profile.vehicles > 0 ? ['pipeline', 'historian', 'journeys', 'journeys'] : ['pipeline', 'pipeline', 'historian'])).rebalance(world.between(0.2, 1), world.chance(profile.abrupt));
     // Four days at most: what is older than seven would be gone before it is read.
     if (action === 'clock' && clockMoves++ < 4) world.moveWallClock(world.pick([25 * 3_600_000, 2 * 3_600_000, -60_000]));
     if (action === 'maintain') cluster.maintain();
@@ -63,6 +66,6 @@ export async function play(world: World, cluster: Cluster, fleet: Fleet, profile
   await world.run(() => next >= planned.length && isOver, 1_200_000);
 }
 
-function appendOne(cluster: Cluster, world: World, codec: Codec, { partition, encode }: PlannedAppend): void {
-  cluster.store('race-updates', partition, [encode(codec, world.wallOffsetMs)], null);
+function appendOne(cluster: Cluster, world: World, codec: Codec, { topic = 'race-updates', partition, encode }: PlannedAppend): void {
+  cluster.store(topic, partition, [encode(codec, world.wallOffsetMs)], null);
 }

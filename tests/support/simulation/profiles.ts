@@ -3,7 +3,7 @@ import type { WorkloadOptions } from './workload.ts';
 import type { World } from './world.ts';
 
 /** What a family of seeds is about. */
-export type Kind = 'crashes' | 'take-overs' | 'clocks';
+export type Kind = 'crashes' | 'take-overs' | 'clocks' | 'journeys';
 export type Chaos = 'crash' | 'stop' | 'rebalance' | 'clock' | 'maintain' | 'recreate' | 'nothing';
 
 /** What a seed has drawn to go wrong. */
@@ -26,6 +26,8 @@ export type Profile = {
   /** Appends within so many ms come at once. */
   readonly burstMs: number;
   readonly workload: Omit<WorkloadOptions, 'world' | 'partitions'>;
+  /** Vehicles under way; 0 = the role journeys does not run. */
+  readonly vehicles: number;
 };
 
 const DAY_MS = 86_400_000;
@@ -48,7 +50,7 @@ export function drawProfile(world: World, kind: Kind): Profile {
       ...(kind === 'crashes' && world.chance(0.15) ? ['recreate', 'recreate'] as const : []),
     ],
     chaosEveryMs: isTakeOvers ? world.pick([2_000, 5_000, 15_000]) : world.pick([4_000, 12_000, 30_000]),
-    abrupt: isTakeOvers ? 0.8 : 0,
+    abrupt: isTakeOvers ? 0.8 : kind === 'journeys' ? 0.4 : 0,
     skewed: isClocks ? 0.4 : 0,
     finishedTtlMs: isClocks ? world.pick([5_000, 30_000, DAY_MS]) : 300 * DAY_MS,
     isTimeless: !isClocks,
@@ -61,5 +63,6 @@ export function drawProfile(world: World, kind: Kind): Profile {
       silent: isClocks ? world.pick([0.1, 0.6]) : 0.1,
       fat: some(0.04, 0.3, 1),
     },
+    vehicles: kind === 'journeys' ? world.whole(1, 4) : 0,
   };
 }

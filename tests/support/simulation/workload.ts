@@ -24,8 +24,8 @@ export type WorkloadOptions = {
   readonly fat: number;
 };
 
-/** What is appended to race-updates, and when. Times in the update are virtual until it is encoded. */
-export type PlannedAppend = { readonly atMs: number; readonly partition: number; encode(codec: Codec, wallOffsetMs: number): NewRecord };
+/** What is appended to race-updates (default) or another topic, and when. Times in the update are virtual until it is encoded. */
+export type PlannedAppend = { readonly atMs: number; readonly topic?: 'race-updates' | 'telemetry' | 'routes'; readonly partition: number; encode(codec: Codec, wallOffsetMs: number): NewRecord };
 
 /** Races of a few sources with all that goes wrong on their way into the log; in the order of the appends. */
 export function planWorkload({ world, races, spreadMs, partitions, noise, wrongClocks, silent, fat }: WorkloadOptions): PlannedAppend[] {

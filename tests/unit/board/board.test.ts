@@ -4,13 +4,19 @@ import { quantileOf, readMetrics, sumOf } from '../../../src/bridge/metrics-text
 import { rowOf } from '../../../src/board/live/race-list.ts';
 import { rowAtPx, topOfRow } from '../../../src/board/row-heights.ts';
 import { roundDurations } from '../../../src/board/ticks.ts';
-import { clockTime, finishText, moved, spell } from '../../../src/board/words.ts';
+import { clockTime, countdown, delayText, distance, finishText, moved, speed, spell } from '../../../src/board/words.ts';
 import { etaView, NOW_MS, raceView } from './view.ts';
 
 describe('words', () => {
   test.each([[0, '0 s'], [59.6, '1 min'], [61, '1 min 01 s'], [600, '10 min'], [3_660, '1 h 01 min'], [100_000, '1 d 3 h']])('spell(%d) is %s', (sec, words) => expect(spell(sec)).toBe(words));
 
   test('a move has its sign', () => expect([moved(40), moved(-120), moved(0.4)]).toEqual(['+40 s', '−2 min', '±0 s']));
+
+  test.each([[0, '0 m'], [949.6, '950 m'], [1_000, '1 km'], [1_240, '1.2 km'], [12_400, '12 km'], [312_400, '312 km']])('distance(%d) is %s', (metres, words) => expect(distance(metres)).toBe(words));
+
+  test('a delay is late or early, but for half a minute', () => expect([29, -29, 130, -3_700].map(delayText)).toEqual(['on time', 'on time', '2 min 10 s late', '1 h 02 min early']));
+
+  test('a countdown goes on when its time has come', () => expect([countdown(NOW_MS + 90_000, NOW_MS), countdown(NOW_MS - 5_000, NOW_MS), speed(20)]).toEqual(['in 1 min 30 s', 'due since 5 s', '72 km/h']));
 
   test('a time of another day names the day', () => {
     const noonMs = Date.UTC(2026, 10, 25, 12);

@@ -17,7 +17,7 @@ function running(reports: readonly (readonly [sec: number, percent: number])[], 
     state: 'running', started_at: START, revision: 1, display: { finish_at: START + 300_000, state: 'stable' },
     published: {
       issued_at: START, event_at: START, eta_sec: 300, p10_sec: 260, p50_sec: 300, p90_sec: 360, confidence: 0.8,
-      basis: 'key', reason: 'started', model_version: '0@1', cluster_id: null,
+      basis: 'key', reason: 'started', model_version: '0@1', cluster_id: null, next_at: null,
     },
     progress_points: reports.map(([sec, percent]) => ({ at: START + sec * 1_000, progress: percent })),
     ...changes,
@@ -37,6 +37,24 @@ describe('repeatsPublished()', () => {
     ['that says nothing yet, when most of its kind have ended', running([[270, 5]]), 270],
   ])('does not hold for a report %s', (_what, race, sec) => {
     expect(repeatsPublished(undefined, race, progress, START + sec * 1_000)).toBe(false);
+  });
+
+  it('holds for a report that says what was known when the finish was published, or was looked at since', () => {
+    const published = { ...running([]).published!, event_at: START + 60_000 };
+    const far = [[50, 20], [150, 60]] as const;
+    // 250 s where 300 are published, but so it was at 50 s.
+    expect(repeatsPublished(undefined, running(far, { published }), progress, START + 150_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[70, 28], [150, 60]], { published }), progress, START + 150_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[70, 28]], { published }), progress, START + 70_000)).toBe(false);
+    expect(repeatsPublished(undefined, running([[50, 25], [150, 60]], { published }), progress, START + 150_000)).toBe(false);
+    // 270 s: most of its kind have ended by 260.
+    expect(repeatsPublished(undefined, running([[50, 10], [270, 54]], { published, display: { finish_at: START + 500_000, state: 'stable' } }), progress, START + 270_000)).toBe(false);
+  });
+
+  it('does not hold for one whose forerunners may have been repeats, too', () => {
+    const full = Array.from({ length: 8 }, (_, i) => [70 + 10 * i, (70 + 10 * i) / 2.5] as const);
+    expect(repeatsPublished(undefined, running(full), progress, START + 140_000)).toBe(false);
+    expect(repeatsPublished(undefined, running(full.slice(1)), progress, START + 140_000)).toBe(true);
   });
 
   it('holds for a first small report of a young race', () => {

@@ -36,7 +36,7 @@ describe('stageFacts()', () => {
     const [a, b] = [stageOf('a', START, at(10)), stageOf('b', at(12), at(40))];
     expect(stageFacts(raceOf({ stages: [a, b, stageOf('c', at(40), null)] }), [b], () => origin)).toEqual({
       origin, source: 'ci/acme',
-      facts: [{ race_id: 'r1', title: 'build', stage: 'b', occurrence: 1, previous_stage: 'a#1', started_at: at(12), completed_at: at(40), elapsed_sec: 40, previous_elapsed_sec: 10, previous_leg_sec: 10, planned_sec: null }],
+      facts: [{ race_id: 'r1', title: 'build', stage: 'b', occurrence: 1, previous_stage: 'a#1', started_at: at(12), completed_at: at(40), elapsed_sec: 40, previous_elapsed_sec: 10, previous_leg_sec: 10, planned_sec: null, passage: null }],
     });
   });
 

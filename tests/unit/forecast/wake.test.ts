@@ -14,7 +14,7 @@ const DAY_SEC = 86_400;
 const TTL = { finishedTtlMs: DAY_SEC * 1000 };
 const at = (sec: number) => START + sec * 1000;
 const published = (etaSec: number, issuedSec = 0, p90Sec = etaSec): Published => ({
-  issued_at: at(issuedSec), event_at: at(issuedSec), eta_sec: etaSec, p10_sec: etaSec, p50_sec: etaSec, p90_sec: p90Sec, confidence: 1, basis: 'key', reason: 'started', model_version: '', cluster_id: null,
+  issued_at: at(issuedSec), event_at: at(issuedSec), eta_sec: etaSec, p10_sec: etaSec, p50_sec: etaSec, p90_sec: p90Sec, confidence: 1, basis: 'key', reason: 'started', model_version: '', cluster_id: null, next_at: null,
 });
 const checkpoint = (elapsedSec: number, p90Sec: number): Checkpoint => ({ ...published(60, elapsedSec, p90Sec), revision: 1, elapsed_sec: elapsedSec, role: 'served' });
 
@@ -50,6 +50,16 @@ describe('nextWakeAtMs()', () => {
     expect(nextWakeAtMs(late, { ...TTL, nowMs: at(100) })).toBe(at(225));
     expect(nextWakeAtMs(late, { ...TTL, nowMs: at(580) })).toBe(at(600));
   });
+});
+
+describe('a stage that is late', () => {
+  const race = raceOf({ published: published(600) });
+  const wakeAt = (lateAtSec: number, nowSec = 0) => nextWakeAtMs(race, { ...TTL, nowMs: at(nowSec), lateAtSec });
+
+  test('is looked at when it is', () => expect(wakeAt(90.0004)).toBe(at(90.001)));
+  test('5 s ahead at least, however late', () => expect(wakeAt(60, 70)).toBe(at(75)));
+  test('not after another look is due', () => expect(wakeAt(400)).toBe(at(150)));
+  test('is not known', () => expect(wakeAt(Infinity)).toBe(at(150)));
 });
 
 describe('decideWake()', () => {

@@ -38,6 +38,11 @@ describe('movesSince(), withMoves()', () => {
     expect(movesSince({ stages, revision: 1 }, { milestones: said, revision: 1 })).toEqual([['s7', 1, 'running', null]]);
   });
 
+  test('know that of waypoints of one name some may have been passed unseen', () => {
+    const said = [milestone('loop', 'skipped', 'waypoint'), milestone('far', 'pending', 'waypoint'), milestone('loop', 'pending', 'waypoint')];
+    expect(movesSince({ stages: [stage('far', 'passed'), stage('loop', 'passed'), stage('else', 'passed')], revision: 1 }, { milestones: said, revision: 1 })).toEqual([['far', 1, 'passed', 9]]);
+  });
+
   test('bring any milestones to where the stages are, however often', () => {
     const names = fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 8 });
     const anyState = fc.constantFrom(...states);

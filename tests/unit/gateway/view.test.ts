@@ -38,7 +38,7 @@ describe('the view', () => {
   });
 
   test('keeps a race whose EtaUpdate has left the topic, with what its state remembers', async () => {
-    await writer.state(raceState({ race_id: 'a', revision: 4, published: { issued_at: 1, event_at: 1, eta_sec: 60, p10_sec: 50, p50_sec: 60, p90_sec: 90, confidence: 0.5, basis: 'source', reason: 'started', model_version: 'm', cluster_id: null } }));
+    await writer.state(raceState({ race_id: 'a', revision: 4, published: { issued_at: 1, event_at: 1, eta_sec: 60, p10_sec: 50, p50_sec: 60, p90_sec: 90, confidence: 0.5, basis: 'source', reason: 'started', model_version: 'm', cluster_id: null, next_at: null } }));
     expect((await open()).get('a')).toMatchObject({ eta: { revision: 4, eta_sec: 60, finish_at: 1_060_000 } });
   });
 

@@ -19,7 +19,7 @@ function drive(fleet: Fleet, raceId: string, { startMs, mps = 500 / 60, plan = s
     const place = placeAt(plan, Math.min(plan.totalM, sec * mps));
     const fix = { atMs: startMs + sec * 1000, ...place, accuracyM: null, speedMps: mps };
     const step = takePosition(fleet, raceId, plan, fix);
-    said.push({ fix, ...step, next: positionOf(fleet.journeys.get(raceId)!.following).next });
+    said.push({ fix, ...step, next: positionOf(fleet.journeys.get(raceId)!.journey.following).next });
   }
   return said;
 }
@@ -104,8 +104,8 @@ describe('takePosition()', () => {
     for (let sec = 0; sec < 3 * 3600; sec += 5) {
       const place = placeAt(long, sec * 6);
       takePosition(fleet, 'r', long, { atMs: T0 + sec * 1000, ...place, accuracyM: null, speedMps: 6 });
-      const { open, speeds, trail, following } = fleet.journeys.get('r')!;
-      expect(open.length).toBeLessThanOrEqual(256);
+      const { open, journey: { speeds, trail, following } } = fleet.journeys.get('r')!;
+      expect(open.forecasts.length).toBeLessThanOrEqual(128);
       expect(speeds.length).toBeLessThanOrEqual(130);
       expect(trail.length).toBeLessThanOrEqual(17);
       expect(following.hypotheses.length).toBeLessThanOrEqual(6);

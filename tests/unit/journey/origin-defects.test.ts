@@ -5,11 +5,12 @@ import { waypointEtas, type WaypointEta } from '../../../src/journey/etas.ts';
 import { createFleet, takePosition, type Fleet } from '../../../src/journey/fleet.ts';
 import { positionOf, startFollowing, follow } from '../../../src/journey/follow.ts';
 import { KNOT_MPS, projectOnArc, vectorOf } from '../../../src/journey/geodesy.ts';
-import { startJourney } from '../../../src/journey/journey.ts';
-import { createJourneyModel } from '../../../src/journey/model.ts';
+import { startJourney, type Journey } from '../../../src/journey/journey.ts';
+import { createJourneyModel, type JourneyModel } from '../../../src/journey/model.ts';
 import { ownSpeedSec } from '../../../src/journey/own-speed.ts';
 import { anticipatedSec, beforeDeparture, phaseAfter, type PhaseState } from '../../../src/journey/phases.ts';
 import { passedBetween, poiEtaMs, projectPois } from '../../../src/journey/pois.ts';
+import { journeyPosition } from '../../../src/journey/position.ts';
 import { isRefused, nearestOnRoute, plannedAtMs, routeOf, type Route } from '../../../src/journey/route.ts';
 import { equator, MIN, routeThrough, T0 } from './routes.ts';
 
@@ -17,6 +18,8 @@ import { equator, MIN, routeThrough, T0 } from './routes.ts';
 
 const DEGREE_M = 111_194.9266;
 const at = (lon: number, minutes: number, lat = 0) => ({ atMs: T0 + minutes * MIN, lat, lon, accuracyM: null, speedMps: null });
+
+const etasOf = (model: JourneyModel, route: Route, journey: Journey) => waypointEtas(model, route, journeyPosition(route, 0, journey), journey.following.atMs);
 
 /** Flies a route of the equator: `lonOf(minute)` at every minute. */
 function fly(fleet: Fleet, raceId: string, route: Route, minutes: number, lonOf: (minute: number) => number): readonly WaypointEta[] {
@@ -33,7 +36,7 @@ const secTo = (etas: readonly WaypointEta[], index: number, atMs: number): numbe
 describe('a journey', () => {
   it('1: takes the speed of a leg from that leg, not from the one before', () => {
     expect(ownSpeedSec(equator, 0, 2 * DEGREE_M, 200)).toBeCloseTo(1950.6, 1);
-    const etas = waypointEtas(createJourneyModel(), equator, startJourney(equator, at(0, 0))).etas;
+    const etas = etasOf(createJourneyModel(), equator, startJourney(equator, at(0, 0))).etas;
     // As planned: 30 min to B, and 10 more to C. Vehicles leave a little late.
     expect(secTo(etas, 1, T0)! - 1800).toBeLessThan(30);
     expect(secTo(etas, 2, T0)! - secTo(etas, 1, T0)!).toBeCloseTo(600, 0);
@@ -62,7 +65,7 @@ describe('a journey', () => {
     const etas = fly(fleet, 'r', equator, 69, (minute) => Math.min(2.3, minute / 30));
     expect(etas.map(({ index }) => index)).toEqual([3]);
     expect(ownSpeedSec(equator, 2.3 * DEGREE_M, DEGREE_M, 200)).toBeNull();
-    expect(positionOf(fleet.journeys.get('r')!.following).passages.map(({ index }) => index)).toEqual([0, 1, 2]);
+    expect(positionOf(fleet.journeys.get('r')!.journey.following).passages.map(({ index }) => index)).toEqual([0, 1, 2]);
   });
 
   it('4: is as far from a segment as it is', () => {
@@ -83,7 +86,7 @@ describe('a journey', () => {
     const leavesAtMs = Date.UTC(2025, 9, 27, 16, 51, 13);
     expect(route.waypoints[0]!.plannedAtMs).toBe(leavesAtMs);
     const journey = startJourney(route, { atMs: leavesAtMs - 60 * MIN, lat: 10, lon: 0, accuracyM: null, speedMps: 0 });
-    const last = waypointEtas(createJourneyModel(), route, journey).etas.at(-1)!;
+    const last = etasOf(createJourneyModel(), route, journey).etas.at(-1)!;
     expect(last.type).toBe('anticipated');
     expect(Math.abs(last.etaMs - route.waypoints[1]!.plannedAtMs!)).toBeLessThan(MIN);
     expect(anticipatedSec(route.waypoints[1]!.plannedAtMs, 0, leavesAtMs)).toBe(3600);
@@ -105,10 +108,11 @@ describe('a journey', () => {
   it('7: says the same however often it is asked, each waypoint once and of one type', () => {
     const fleet = createFleet();
     fly(fleet, 'r', equator, 20, (minute) => minute / 30);
-    const journey = fleet.journeys.get('r')!;
-    const first = waypointEtas(fleet.model, equator, journey).etas;
-    for (let i = 0; i < 5; i++) expect(waypointEtas(fleet.model, equator, journey).etas).toEqual(first);
-    expect(fleet.journeys.get('r')).toBe(journey);
+    const member = fleet.journeys.get('r')!;
+    const { journey } = member;
+    const first = etasOf(fleet.model, equator, journey).etas;
+    for (let i = 0; i < 5; i++) expect(etasOf(fleet.model, equator, journey).etas).toEqual(first);
+    expect(fleet.journeys.get('r')).toBe(member);
     expect(new Set(first.map(({ index }) => index)).size).toBe(first.length);
     expect(first.every(({ type, etaMs }) => type === 'estimated' && etaMs > journey.following.atMs)).toBe(true);
   });
@@ -126,8 +130,8 @@ describe('a journey', () => {
       expect(p10Ms).toBeLessThanOrEqual(etaMs);
       expect(p90Ms).toBeGreaterThan(etaMs);
     }
-    const punctual = waypointEtas(createJourneyModel(), equator, startJourney(equator, at(0, 0))).etas;
-    const late = waypointEtas(createJourneyModel(), equator, startJourney(equator, at(0, 25))).etas;
+    const punctual = etasOf(createJourneyModel(), equator, startJourney(equator, at(0, 0))).etas;
+    const late = etasOf(createJourneyModel(), equator, startJourney(equator, at(0, 25))).etas;
     for (const [i, eta] of late.entries()) if (i > 0) expect((eta.etaMs - punctual[i]!.etaMs) / MIN).toBeCloseTo(25, 0);
   });
 
@@ -141,7 +145,7 @@ describe('a journey', () => {
     let answered = 0;
     for (let i = 0; i < 100; i++) {
       const { etas } = takePosition(fleet, 'r', route, { atMs: T0 + i * 10_000, lat: stops[i]!.lat, lon: stops[i]!.lon, accuracyM: null, speedMps: 80 });
-      const { alongM, next } = positionOf(fleet.journeys.get('r')!.following);
+      const { alongM, next } = positionOf(fleet.journeys.get('r')!.journey.following);
       for (const projection of projections) if (poiEtaMs(route, projection, { atMs: T0 + i * 10_000, alongM, hasLeft: next > 0, mps: 80 }, etas) !== null) answered++;
     }
     // 20 ms of CPU a position with all its points of interest; the origin's limit was 50 ms for one of them.

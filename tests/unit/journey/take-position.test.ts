@@ -11,7 +11,7 @@ import { drive, lineOfStops, readyRoute, truePassageMs } from '../../support/jou
 const T0 = Date.UTC(2026, 0, 31, 12);
 const route = readyRoute(lineOfStops('r', 4, T0));
 const identity: JourneyIdentity = { race_id: 'bus', source: 'city', first_offset: 3, attempt: 1, route_id: 'r', route_version: 0 };
-const race: JourneyOfRace = { identity, departedAtMs: null };
+const race: JourneyOfRace = { identity, byHand: { departedAtMs: null, arrivedAtMs: null } };
 const track = drive('bus', route, T0);
 
 type Run = { followed: FollowedJourney | undefined; readonly updates: RaceUpdate[]; readonly outcomes: FollowOutcome[] };
@@ -37,15 +37,18 @@ describe('takeTelemetry()', () => {
     const passages = passagesOf(updates);
     expect(passages.map(([seq]) => seq)).toEqual([0, 1, 2, 3]);
     for (const [seq, atMs] of passages) expect(Math.abs(atMs - truePassageMs(route, seq, T0))).toBeLessThanOrEqual(5_000);
-    for (const update of updates) if (update.stage !== null) expect(update.at).toBe(update.stage.completed_at);
+    // Each as of the position that showed it, with where the vehicle was then.
+    for (const update of updates) if (update.stage !== null) expect(update.at).toBeGreaterThanOrEqual(update.stage.completed_at!);
+    expect(updates.filter(({ position, stage }) => position !== null && stage !== null).map(({ position }) => position!.passed)).toEqual([0, 1, 2]);
     expect(updates.find(({ state }) => state === 'passed')!.completed_at).toBe(passages[3]![1]);
   });
 
   it('tells where a vehicle is at most every ten seconds, and nothing once it has arrived', () => {
     const { updates } = run(track);
     const positions = updates.filter(({ progress }) => progress !== null);
+    const between = positions.filter(({ stage }) => stage === null);
     expect(positions.length).toBeGreaterThan(25);
-    for (const [i, { at }] of positions.entries()) if (i > 0) expect(at - positions[i - 1]!.at).toBeGreaterThanOrEqual(10_000);
+    for (const [i, { at }] of between.entries()) if (i > 0) expect(at - between[i - 1]!.at).toBeGreaterThanOrEqual(10_000);
     const progress = positions.map((update) => update.progress!);
     expect(progress).toEqual([...progress].sort((a, b) => a - b));
     expect(positions.at(-1)!.at).toBeLessThan(truePassageMs(route, 3, T0));
@@ -90,7 +93,7 @@ describe('takeTelemetry()', () => {
 
   it('has left when a person says so', () => {
     const still = { ...track[0]!, speed_mps: 0 };
-    const { updates, followed } = run([still, { ...still, at: T0 + 1_000 }], { of: { ...race, departedAtMs: T0 - 5_000 } });
+    const { updates, followed } = run([still, { ...still, at: T0 + 1_000 }], { of: { ...race, byHand: { departedAtMs: T0 - 5_000, arrivedAtMs: null } } });
     expect(updates).toMatchObject([{ plan: [{}, {}, {}, {}] }, { state: 'running', started_at: T0 - 5_000 }, { progress: 0 }]);
     expect(followed!.phase).toMatchObject({ phase: 'in_flight', departedAtMs: T0 - 5_000 });
   });

@@ -197,7 +197,7 @@ describe('evolve() opens another attempt', () => {
     ...first, revision: 7, shown_progress: 60, history_index: 3, previous_eta_sec: 90, eta_revisions: [],
     published: {
       issued_at: sec(30), event_at: sec(30), eta_sec: 80, p10_sec: 70, p50_sec: 80, p90_sec: 95, confidence: 0.6, basis: 'key', reason: 'progress',
-      model_version: 'm', cluster_id: null,
+      model_version: 'm', cluster_id: null, next_at: null,
     },
     checkpoints: [{
       revision: 1, issued_at: sec(0), elapsed_sec: 0, eta_sec: 80, p10_sec: 70, p50_sec: 80, p90_sec: 95, confidence: 0.6, basis: 'key',

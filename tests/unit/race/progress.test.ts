@@ -58,7 +58,7 @@ describe('predictProgress()', () => {
       ...raceAfter(started),
       published: {
         issued_at: sec(0), event_at: sec(0), eta_sec: 100, p10_sec: 80, p50_sec: 100, p90_sec: 130, confidence: 0.7, basis: 'key', reason: 'started',
-        model_version: 'm', cluster_id: null,
+        model_version: 'm', cluster_id: null, next_at: null,
       },
     };
     expect(at(race, 25)?.confidence).toBe(0.7);

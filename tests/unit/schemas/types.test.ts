@@ -7,10 +7,11 @@ import type {
   ShownRevision, Stage,
 } from '../../../src/race/state.ts';
 import type { JourneyPartition, JourneyState } from '../../../src/journey/journey-record.ts';
+import type { PassageFact, Situation } from '../../../src/journey/model.ts';
 import type { Phase } from '../../../src/journey/phases.ts';
 import type { PointOfInterest, RoutePoint, RouteRecord } from '../../../src/journey/route.ts';
 import type { TelemetryPoint } from '../../../src/journey/telemetry.ts';
-import type { EtaKind, EventUpdate, PlannedStage, RaceStateName, RaceUpdate, ReportedState, StageState, StageUpdate } from '../../../src/race/update.ts';
+import type { EtaKind, EventUpdate, JourneyPosition, PlannedStage, RaceStateName, RaceUpdate, ReportedState, StageState, StageUpdate } from '../../../src/race/update.ts';
 
 // Two steps that cannot both be forgotten: `satisfies` makes the compiler hold these lists against the types, and the
 // tests hold them against the schema files. A field added on one side alone breaks one of the two.
@@ -32,7 +33,7 @@ type SymbolsOf<T extends string> = { readonly [Name in T]: true };
 const raceUpdate = {
   race_id: 'string', source: 'string', at: 'number', title: 'string?', state: 'enum?', progress: 'number?', eta_sec: 'number?', eta_kind: 'enum?',
   queued_at: 'number?', started_at: 'number?', completed_at: 'number?', metadata: 'map of string??', stage: 'record?', plan: 'record[]?',
-  update_interval_hint_sec: 'number?', deeplink: 'string?', event: 'record?', deadline_at: 'number?', route_id: 'string?',
+  update_interval_hint_sec: 'number?', deeplink: 'string?', event: 'record?', deadline_at: 'number?', route_id: 'string?', position: 'record?',
 } as const satisfies FieldsOf<RaceUpdate>;
 const stageUpdate = {
   name: 'string', state: 'enum', seq: 'number?', started_at: 'number?', completed_at: 'number?', planned_sec: 'number?',
@@ -40,11 +41,16 @@ const stageUpdate = {
 const plannedStage = { name: 'string', planned_sec: 'number?', planned_at: 'number?' } as const satisfies FieldsOf<PlannedStage>;
 const eventUpdate = { type: 'string', at: 'number?', data: 'string?' } as const satisfies FieldsOf<EventUpdate>;
 
+const journeyPosition = {
+  route_version: 'number', along_m: 'number', off_m: 'number', next: 'number', own_mps: 'number?', last_mps: 'number?', usual_mps: 'number?', moves: 'boolean', moved_at: 'number',
+  trail_at: 'number?', trail_m: 'number?', passed: 'number?', passed_at: 'number?', delay_sec: 'number?',
+} as const satisfies FieldsOf<JourneyPosition>;
+
 const raceState = {
   race_id: 'string', source: 'string', title: 'string', attempt: 'number', version: 'number', state: 'enum', queued_at: 'number?', started_at: 'number?',
   completed_at: 'number?', started_derived: 'boolean', completed_derived: 'boolean', progress: 'number?', eta_sec: 'number?', eta_kind: 'enum?',
   metadata: 'record[]', stages: 'record[]', stages_dropped: 'number', plan: 'record[]', update_interval_hint_sec: 'number?', deeplink: 'string?',
-  deadline_at: 'number?', route_id: 'string?', events: 'record[]', events_dropped: 'number', field_at: 'record', first_at: 'number', first_offset: 'number', last_at: 'number',
+  deadline_at: 'number?', route_id: 'string?', position: 'record?', events: 'record[]', events_dropped: 'number', field_at: 'record', first_at: 'number', first_offset: 'number', last_at: 'number',
   appended_at: 'number', progress_points: 'record[]', gap_count: 'number', gap_mean_sec: 'number', epoch: 'number', applied_offset: 'number',
   revision: 'number', published: 'record?', previous_eta_sec: 'number?', display: 'record', eta_revisions: 'record[]', checkpoints: 'record[]',
   shown_progress: 'number', history_index: 'number', wake_at: 'number?',
@@ -56,12 +62,12 @@ const stage = {
 const raceEvent = { type: 'string', at: 'number', data: 'string?' } as const satisfies FieldsOf<RaceEvent>;
 const fieldTimes = {
   title: 'number', state: 'number', progress: 'number', eta: 'number', queued: 'number', started: 'number', completed: 'number', plan: 'number',
-  hint: 'number', deeplink: 'number', deadline: 'number', route: 'number',
+  hint: 'number', deeplink: 'number', deadline: 'number', route: 'number', position: 'number',
 } as const satisfies FieldsOf<FieldTimes>;
 const progressPoint = { at: 'number', progress: 'number' } as const satisfies FieldsOf<ProgressPoint>;
 const published = {
   issued_at: 'number', event_at: 'number', eta_sec: 'number', p10_sec: 'number', p50_sec: 'number', p90_sec: 'number', confidence: 'number',
-  basis: 'enum', reason: 'enum', model_version: 'string', cluster_id: 'string?',
+  basis: 'enum', reason: 'enum', model_version: 'string', cluster_id: 'string?', next_at: 'number?',
 } as const satisfies FieldsOf<Published>;
 const display = { finish_at: 'number?', state: 'enum' } as const satisfies FieldsOf<Display>;
 const shownRevision = {
@@ -104,8 +110,15 @@ const finishedStage = {
 const stageFacts = { origin: 'record', source: 'string', facts: 'record[]' } as const satisfies FieldsOf<StageFacts>;
 const stageFact = {
   race_id: 'string', title: 'string', stage: 'string', occurrence: 'number', previous_stage: 'string', started_at: 'number', completed_at: 'number',
-  elapsed_sec: 'number', previous_elapsed_sec: 'number', previous_leg_sec: 'number', planned_sec: 'number?',
+  elapsed_sec: 'number', previous_elapsed_sec: 'number', previous_leg_sec: 'number', planned_sec: 'number?', passage: 'record?',
 } as const satisfies FieldsOf<StageFact>;
+const passageFact = { leg: 'record?', start_delay_sec: 'number?', outcomes: 'record[]' } as const satisfies FieldsOf<PassageFact>;
+const drivenLeg = {
+  from: 'string', to: 'string', planned_sec: 'number?', length_m: 'number', dwell_sec: 'number', sec: 'number',
+} as const satisfies FieldsOf<NonNullable<PassageFact['leg']>>;
+const forecastOutcome = {
+  situation: 'enum', base_sec: 'number', told_sec: 'number', actual_sec: 'number', inputs: 'number[]',
+} as const satisfies FieldsOf<PassageFact['outcomes'][number]>;
 const modelSwap = {
   source: 'string', version: 'string', stage: 'enum', share: 'number', previous: 'string?', at: 'number',
 } as const satisfies FieldsOf<ModelSwap>;
@@ -115,7 +128,7 @@ const journeyState = {
   race_id: 'string', source: 'string', first_offset: 'number', attempt: 'number', route_id: 'string', route_version: 'number', at: 'number', lat: 'number', lon: 'number',
   along_m: 'number', off_m: 'number', next: 'number', off_route: 'boolean', delay_sec: 'number?', phase: 'enum', departed_at: 'number?', arrived_at: 'number?',
   phase_ends_since: 'number?', certain: 'number', passages: 'record[]', hypotheses: 'record[]', outliers: 'number', stray_at: 'number', stray_lat: 'number?', stray_lon: 'number?',
-  speeds: 'record[]', last_mps: 'number?', usual_mps: 'number?', moves: 'boolean', trail: 'record[]', anchor_m: 'number', moved_at: 'number', has_begun: 'boolean', sent_at: 'number',
+  speeds: 'record[]', last_mps: 'number?', usual_mps: 'number?', moves: 'boolean', heading_deg: 'number?', trail: 'record[]', anchor_m: 'number', moved_at: 'number', sent_at: 'number',
   epoch: 'number', applied_offset: 'number',
 } as const satisfies FieldsOf<JourneyState>;
 const passage = { index: 'number', at: 'number', miss_m: 'number' } as const satisfies FieldsOf<JourneyState['passages'][number]>;
@@ -136,11 +149,11 @@ const routePoint = { lat: 'number', lon: 'number', name: 'string?', planned_at: 
 const pointOfInterest = { id: 'string', name: 'string', lat: 'number', lon: 'number', radius_m: 'number?' } as const satisfies FieldsOf<PointOfInterest>;
 
 const records: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  RaceUpdate: raceUpdate, StageUpdate: stageUpdate, PlannedStage: plannedStage, EventUpdate: eventUpdate, RaceState: raceState,
+  RaceUpdate: raceUpdate, StageUpdate: stageUpdate, PlannedStage: plannedStage, EventUpdate: eventUpdate, JourneyPosition: journeyPosition, RaceState: raceState,
   MetadataEntry: metadataEntry, Stage: stage, RaceEvent: raceEvent, FieldTimes: fieldTimes, ProgressPoint: progressPoint, Published: published,
   Display: display, ShownRevision: shownRevision, Checkpoint: checkpoint, PartitionState: partitionState, EtaUpdate: etaUpdate,
   ProgressPrediction: progressPrediction, Milestone: milestone, FinishedRace: finishedRace, Origin: origin, FinishedStage: finishedStage,
-  StageFacts: stageFacts, StageFact: stageFact, ModelSwap: modelSwap, Forget: forget, JourneyState: journeyState, Passage: passage, Hypothesis: hypothesis, SpeedSample: speedSample,
+  StageFacts: stageFacts, StageFact: stageFact, PassageFact: passageFact, DrivenLeg: drivenLeg, ForecastOutcome: forecastOutcome, ModelSwap: modelSwap, Forget: forget, JourneyState: journeyState, Passage: passage, Hypothesis: hypothesis, SpeedSample: speedSample,
   TrailPoint: trailPoint, JourneyPartition: journeyPartition, TelemetryPoint: telemetryPoint, Route: routeRecord, RoutePoint: routePoint, PointOfInterest: pointOfInterest,
 };
 
@@ -165,6 +178,7 @@ const enums: Readonly<Record<string, Readonly<Record<string, true>>>> = {
   DisplayState: { cold: true, stable: true, correcting: true, overdue: true, stuck: true, finished: true, unknown: true } satisfies SymbolsOf<DisplayState>,
   ForecastRole: { served: true, shadow: true, canary: true } satisfies SymbolsOf<Checkpoint['role']>,
   Outcome: { passed: true, failed: true, canceled: true, abandoned: true } satisfies SymbolsOf<Outcome>,
+  Situation: { before: true, underWay: true, unsettled: true } satisfies SymbolsOf<Situation>,
   JourneyPhase: { pre_departure: true, in_flight: true, post_arrival: true } satisfies SymbolsOf<Phase>,
   SwapStage: { shadow: true, canary: true, active: true } satisfies SymbolsOf<ModelSwap['stage']>,
 };
