@@ -1,5 +1,6 @@
 import type { Change } from '../race/change.ts';
-import type { Published, RaceState } from '../race/state.ts';
+import { MAX_PROGRESS_POINTS } from '../race/evolve.ts';
+import type { ProgressPoint, Published, RaceState } from '../race/state.ts';
 import { LEAST_PROGRESS } from './learn.ts';
 import type { SourceModel } from './model.ts';
 import { STAGE_REASONS } from './revise.ts';
@@ -18,8 +19,8 @@ type Cause = Pick<Change, 'reason' | 'significant'>;
 
 /**
  * True if what happened says what was published already, so that a forecast could only repeat it: a progress report that
- * leads to the published finish (or says nothing yet, and the race is younger than nearly all of its kind when they
- * ended); a stage that began or ended when it does in races that take as long; a look at a race whose last report still
+ * leads to the published finish (or says nothing yet, or what the published forecast knew of, and the race is younger than
+ * nearly all of its kind when they ended); a stage that began or ended when it does in races that take as long; a look at a race whose last report still
  * leads there. The shown finish must be ahead and, but for a report, held, or being corrected and too far off to hold still. False
  * whenever there is doubt. O(stages), for a stage that has begun or ended O(1) more, without a distribution.
  */
@@ -31,11 +32,13 @@ export function repeatsPublished(model: SourceModel | undefined, race: RaceState
   const reportedSec = reportedTotalSec(race, started_at);
   // A report is told for the published finish alone, wherever the shown one is.
   if (!change.significant && change.reason === 'progress' && (display.state === 'stable' || display.state === 'correcting')) {
-    return reportedSec === null ? isYoung : isNear(reportedSec, published, toleranceSec(published, ageSec));
+    if (reportedSec === null) return isYoung;
+    const allowedSec = toleranceSec(published, ageSec);
+    return isNear(reportedSec, published.eta_sec, allowedSec) || (isYoung && repeatsReport(race, published, reportedSec, allowedSec));
   }
   if (!isShownStill(race, published, started_at, ageSec)) return false;
   const nearSec = leastToleranceSec(published, ageSec);
-  if (!isYoung || (reportedSec !== null && !isNear(reportedSec, published, nearSec))) return false;
+  if (!isYoung || (reportedSec !== null && !isNear(reportedSec, published.eta_sec, nearSec))) return false;
   const restsOnReports = reportedSec !== null && published.basis === 'progress';
   if (change.significant) return STAGE_REASONS.has(change.reason) && (restsOnReports || isUsual(model, race, published, asOfMs, nearSec));
   // Only those: a stage that takes long says so by nothing but the time.
@@ -52,8 +55,20 @@ function isShownStill({ display }: RaceState, published: Published, startedAtMs:
 
 /** The total to which the last report leads; null = none says anything yet. */
 function reportedTotalSec({ progress_points }: RaceState, startedAtMs: number): number | null {
-  const report = progress_points.at(-1);
+  return totalByReport(progress_points.at(-1), startedAtMs);
+}
+
+function totalByReport(report: ProgressPoint | undefined, startedAtMs: number): number | null {
   return report === undefined || report.progress < LEAST_PROGRESS ? null : (report.at - startedAtMs) / 10 / report.progress;
+}
+
+/** Whether a report says what an earlier one did, that the published forecast knew or that was looked at since and moved nothing. */
+function repeatsReport({ progress_points, started_at }: RaceState, { event_at }: Published, reportedSec: number, toleranceSec: number): boolean {
+  // Of a full list the first after the publication may be gone: the next one was not looked at if it repeated that.
+  const first = progress_points.length < MAX_PROGRESS_POINTS ? progress_points[0] : undefined;
+  const heard = progress_points.findLast(({ at }) => at <= event_at) ?? first;
+  const heardSec = heard === progress_points.at(-1) ? null : totalByReport(heard, started_at!);
+  return heardSec !== null && isNear(reportedSec, heardSec, toleranceSec);
 }
 
 /** What earlier races took that came into this state at such an age; what was said with the stage changes what can be known. */
@@ -61,11 +76,11 @@ function isUsual(model: SourceModel | undefined, race: RaceState, published: Pub
   const { plan, eta, deadline } = race.field_at;
   if (model === undefined || plan === asOfMs || eta === asOfMs || deadline === asOfMs) return false;
   const totalSec = usualTotalSec(model, race.title, placeOf(race, race.started_at!, asOfMs));
-  return totalSec !== null && isNear(totalSec, published, toleranceSec);
+  return totalSec !== null && isNear(totalSec, published.eta_sec, toleranceSec);
 }
 
-function isNear(totalSec: number, { eta_sec }: Published, toleranceSec: number): boolean {
-  return Math.abs(totalSec - eta_sec) <= AGREES * toleranceSec;
+function isNear(totalSec: number, otherSec: number, toleranceSec: number): boolean {
+  return Math.abs(totalSec - otherSec) <= AGREES * toleranceSec;
 }
 
 /** What a stage, or a look, may move unsaid. */

@@ -40,14 +40,14 @@ const USUAL_SIZE = 384;
 const MOST_SPARE = 256;
 const spare: Float32Array[] = [];
 /** A base is good until the source has learned this share of its races anew. */
-const KEPT_SHARE = 1 / 8;
+const KEPT_SHARE = 1 / 16;
 
 /** Beside the models, as they do not belong to what is learned: a model restored has none, and they are made again. */
 const kept = new WeakMap<SourceModel, Map<string, KeptBase>>();
 
 /**
  * What the history says of a race at submission: the mixture of all contexts it is in, without any the bootstrap table.
- * During life it is kept until the source has learned one race in eight more: it then stands for a position of the
+ * During life it is kept until the source has learned one race in sixteen more: it then stands for a position of the
  * learner that is older by so much, at most, whichever instance makes it. Scratch. Cost: that of `blend`, else of a copy.
  */
 export function baseOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Base {

@@ -28,7 +28,7 @@ export type EvolveResult =
 const LATE: EvolveResult = { outcome: 'late' };
 const DUPLICATE: EvolveResult = { outcome: 'duplicate' };
 /** The curve of progress is learned from so many reports. */
-const MAX_PROGRESS_POINTS = 8;
+export const MAX_PROGRESS_POINTS = 8;
 /** A gap weighs at least 1 in so many, so that the mean follows a producer that changes its pace. Chosen, not tuned. */
 const GAP_MEMORY = 32;
 const NO_STAGES: readonly Stage[] = [];

@@ -39,6 +39,24 @@ describe('repeatsPublished()', () => {
     expect(repeatsPublished(undefined, race, progress, START + sec * 1_000)).toBe(false);
   });
 
+  it('holds for a report that says what was known when the finish was published, or was looked at since', () => {
+    const published = { ...running([]).published!, event_at: START + 60_000 };
+    const far = [[50, 20], [150, 60]] as const;
+    // 250 s where 300 are published, but so it was at 50 s.
+    expect(repeatsPublished(undefined, running(far, { published }), progress, START + 150_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[70, 28], [150, 60]], { published }), progress, START + 150_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[70, 28]], { published }), progress, START + 70_000)).toBe(false);
+    expect(repeatsPublished(undefined, running([[50, 25], [150, 60]], { published }), progress, START + 150_000)).toBe(false);
+    // 270 s: most of its kind have ended by 260.
+    expect(repeatsPublished(undefined, running([[50, 10], [270, 54]], { published, display: { finish_at: START + 500_000, state: 'stable' } }), progress, START + 270_000)).toBe(false);
+  });
+
+  it('does not hold for one whose forerunners may have been repeats, too', () => {
+    const full = Array.from({ length: 8 }, (_, i) => [70 + 10 * i, (70 + 10 * i) / 2.5] as const);
+    expect(repeatsPublished(undefined, running(full), progress, START + 140_000)).toBe(false);
+    expect(repeatsPublished(undefined, running(full.slice(1)), progress, START + 140_000)).toBe(true);
+  });
+
   it('holds for a first small report of a young race', () => {
     expect(repeatsPublished(undefined, running([[20, 5]]), progress, START + 20_000)).toBe(true);
   });
