@@ -86,8 +86,8 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
   const ahead = along === null ? null : finishAhead(along, race, asOfMs);
-  const { distribution: raw, basis } = ahead === null ? totalOf(base, model, race, place, elapsedSec) : { distribution: ahead.distribution, basis: 'telemetry' as const };
-  // The range of a waypoint was set right already.
+  const { distribution: raw, basis } = ahead === null ? totalOf(base, model, race, place, elapsedSec) : { distribution: ahead.distribution, basis: race.position === null ? 'plan' as const : 'telemetry' as const };
+  // The range of a waypoint was learned from looks like this one.
   const looked = ahead === null ? byShareOfLife(raw, elapsedSec) : raw;
   const calibration = model === undefined || !isCalibrated(basis) ? null : model.calibration;
   const phase = phaseOf(elapsedSec, race.checkpoints[0]?.p50_sec ?? quantile(looked, 0.5));
