@@ -121,7 +121,7 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     await travel(record, 'bus', startMs - 60_000, drive('bus', readyRoute(record), startMs).slice(0, 251));
     const page = await open('#/journey/bus');
     await page.getByText('stop 2 → stop 3').waitFor({ timeout: 30_000 });
-    expect(await page.locator('.facts').innerText()).toMatch(/Against plan\s+2 min \d\d s early\s+Course\s+on the route[\s\S]*Speed\s+72 km\/h/);
+    expect(await page.locator('.facts').innerText()).toMatch(/Against plan\s+2 min \d\d s early\s+Course\s+on the route, heading along the route[\s\S]*Speed\s+72 km\/h/);
     expect(await page.getByRole('img', { name: /^Leg 3 of 3, from stop 2 to stop 3: \d+ % of it is behind$/ }).count()).toBe(1);
     const rows = page.getByRole('region', { name: 'Waypoints' }).locator('tbody tr');
     expect(await rows.count()).toBe(4);
@@ -131,6 +131,8 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     const picture = page.locator('.map-picture');
     expect(await picture.locator('.mark.is-vehicle, .mark.is-next, .mark.is-poi').count()).toBe(3);
     expect(await picture.locator('.way').count()).toBe(2);
+    expect(await picture.locator('.arrow').getAttribute('transform')).toMatch(/rotate\((0|359\.\d+)\)$/);
+    expect(await page.getByRole('region', { name: 'Points of interest' }).getByRole('row', { name: /Tower/ }).innerText()).toMatch(/Tower\s+passed\s+–\s+–\s+7\d\d m\s+–/);
     await page.getByRole('link', { name: 'what was said, and why' }).click();
     await page.getByRole('link', { name: 'on the map' }).click();
     await picture.waitFor();
