@@ -121,7 +121,7 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     await travel(record, 'bus', startMs - 60_000, drive('bus', readyRoute(record), startMs).slice(0, 251));
     const page = await open('#/journey/bus');
     await page.getByText('stop 2 → stop 3').waitFor({ timeout: 30_000 });
-    expect(await page.locator('.facts').innerText()).toMatch(/Against plan\s+2 min \d\d s early\s+Course\s+on the route, heading along the route[\s\S]*Speed\s+72 km\/h/);
+    expect(await page.locator('.facts').innerText()).toMatch(/Against plan\s+2 min \d\d s early\s+Course\s+on the route[\s\S]*Speed\s+72 km\/h/);
     expect(await page.getByRole('img', { name: /^Leg 3 of 3, from stop 2 to stop 3: \d+ % of it is behind$/ }).count()).toBe(1);
     const rows = page.getByRole('region', { name: 'Waypoints' }).locator('tbody tr');
     expect(await rows.count()).toBe(4);

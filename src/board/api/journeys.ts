@@ -57,7 +57,7 @@ export type CourseStatus = 'on_course' | 'slightly_off' | 'off_track' | 'behind'
 export type JourneyDetails = Journey & {
   readonly waypoints: readonly Waypoint[];
   /** null = the route is not known as it was followed. */
-  readonly course: { readonly status: CourseStatus | null; readonly rejoin: { readonly distance_m: number } | null } | null;
+  readonly course: { readonly status: CourseStatus | null } | null;
   readonly pois: readonly JourneyPoi[];
 };
 

@@ -82,10 +82,8 @@ function Facts({ journey, nowMs, timeZone }: Timed & { readonly journey: Journey
 
 function courseText({ off_route: isOff, off_m: offM, course }: JourneyDetails): string {
   const status = course?.status ?? null;
-  const place = isOff ? `${distance(offM)} off the route` : 'on the route';
-  const rejoin = course?.rejoin ?? null;
-  const back = rejoin === null ? '' : `, ${distance(rejoin.distance_m)} from where it comes back`;
-  return `${place}${status === null ? '' : `, heading ${courseWords[status]}`}${back}`;
+  if (!isOff && (status === null || status === 'on_course')) return 'on the route';
+  return `${isOff ? `${distance(offM)} off the route` : 'on the route'}${status === null ? '' : `, ${courseWords[status]}`}`;
 }
 
 function JourneyMap({ journey }: { readonly journey: JourneyDetails }) {
