@@ -116,6 +116,7 @@ export async function startService(env: Env, stopping: AbortSignal = new AbortCo
       });
       address = gateway.address;
       grpcPort = gateway.grpcPort;
+      metrics.observe({ journeys: () => gateway.measuredJourneys() });
       onClose('the gateway', () => gateway.close());
       readiness.running('gateway');
     }

@@ -8,7 +8,7 @@ export type RoleName = 'pipeline' | 'journeys' | 'historian' | 'gateway' | 'rebu
 
 export type ProcessorName =
   | 'decode-updates' | 'normalize-updates' | 'fold-races' | 'tally-inputs' | 'wake-races' | 'issue-forecasts'
-  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view' | 'watch-accuracy' | 'rebuild-clusters' | 'decide-rollouts' | 'follow-route';
+  | 'revise-etas' | 'record-history' | 'learn' | 'write-history' | 'serve-view' | 'watch-accuracy' | 'rebuild-clusters' | 'decide-rollouts' | 'follow-route' | 'check-routes';
 
 export type SourceName = TopicName | 'wake-ups' | 'http' | 'history';
 
@@ -69,7 +69,8 @@ export const topology: readonly Node[] = [
   { kind: 'source', role: 'journeys', name: 'routes', topic: 'routes', reads: 'all' },
   { kind: 'processor', role: 'journeys', name: 'follow-route', parents: ['telemetry', 'race-states', 'routes'], stores: ['journeys', 'routes'] },
   { kind: 'sink', role: 'journeys', name: 'passages and positions', parents: ['follow-route'], topic: 'race-updates' },
-  { kind: 'sink', role: 'journeys', name: 'refused', parents: ['follow-route'], topic: 'dead-letters' },
+  { kind: 'processor', role: 'journeys', name: 'check-routes', parents: ['routes'], stores: [] },
+  { kind: 'sink', role: 'journeys', name: 'refused', parents: ['follow-route', 'check-routes'], topic: 'dead-letters' },
   { kind: 'sink', role: 'journeys', name: 'reroutes', parents: ['follow-route'], topic: 'telemetry' },
 
   { kind: 'source', role: 'historian', name: 'race-history', topic: 'race-history', reads: 'group' },

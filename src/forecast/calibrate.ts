@@ -73,7 +73,7 @@ export function createCalibration(): Calibration {
 
 /** Whether a forecast of that basis rests on what was learned of its source. */
 export function isCalibrated(basis: Basis): boolean {
-  return basis === 'key' || basis === 'source' || basis === 'stage' || basis === 'progress' || basis === 'cluster';
+  return basis === 'key' || basis === 'source' || basis === 'stage' || basis === 'progress' || basis === 'cluster' || basis === 'telemetry';
 }
 
 /** The phase of a forecast made at that age. @param firstP50Sec the median of the first forecast of the race. */

@@ -13,6 +13,7 @@ import type { FirstEtas } from './first-eta.ts';
 import type { MapTiles } from './routes/map.ts';
 import type { SeenJourneys } from './journeys.ts';
 import type { PendingWrites } from './pending.ts';
+import type { RouteEditor } from './route-editor.ts';
 import type { Tokens } from './tokens.ts';
 import type { RaceLiveView } from './view.ts';
 
@@ -81,6 +82,7 @@ export type GatewayContext = Pick<GatewayDeps, 'log' | 'codec' | 'history' | 'cl
   readonly clusterModels: ClusterModels;
   readonly view: RaceLiveView;
   readonly routes: RouteStore;
+  readonly routeEditor: RouteEditor;
   readonly journeys: SeenJourneys;
   readonly pending: PendingWrites;
   readonly updates: Appender;

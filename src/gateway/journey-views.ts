@@ -1,14 +1,15 @@
 import { Type, type Static } from 'typebox';
 import type { Milestone } from '../forecast/eta-update.ts';
-import { etaTypeOf } from '../journey/phases.ts';
+import { courseOf } from '../journey/course.ts';
+import { etaTypeOf, sinceDepartureSec, untilDepartureSec } from '../journey/phases.ts';
+import type { Route } from '../journey/route.ts';
 import type { StoredRoute } from '../runtime/route-store.ts';
 import type { SeenJourney } from './journeys.ts';
-import { waypointsOf, type RouteWaypoint } from './route-views.ts';
+import { CourseStatusOrNull, JourneyPoiBody, poisOf } from './journey-pois.ts';
+import { maybe, waypointsOf, type RouteWaypoint } from './route-views.ts';
 import type { ViewedRace } from './view.ts';
 
 // What the API shows of a vehicle under way. Instants are epoch ms, lengths metres.
-
-const maybe = (of: 'string' | 'number' | 'integer', description: string) => Type.Unsafe<number | null>({ type: [of, 'null'], description });
 
 const fields = {
   race_id: Type.String(),
@@ -20,6 +21,7 @@ const fields = {
   at: Type.Integer({ description: 'Of the newest position' }),
   lat: Type.Number(), lon: Type.Number(),
   speed_mps: maybe('number', 'Mean of 120 s'),
+  heading_deg: maybe('number', '0 = north; null = not known yet'),
   along_m: Type.Number({ description: 'From the start, along the route' }),
   remaining_m: maybe('number', 'To the end, along the route; null = the route is not known as it was followed'),
   off_m: Type.Number({ description: 'Beside the route' }),
@@ -39,36 +41,64 @@ const fields = {
 export const JourneyBody = Type.Object(fields);
 export type JourneyView = Static<typeof JourneyBody>;
 
+const CourseBody = Type.Object({
+  status: CourseStatusOrNull,
+  bearing_deg: Type.Number({ description: 'Where it should head: along the route, off it back to it' }),
+  off_deg: maybe('number', 'By how much it heads to the right of that, -180..180'),
+  off_m: Type.Number({ description: 'Beside the route' }),
+  rejoin: Type.Unsafe<{ lat: number; lon: number; along_m: number; distance_m: number } | null>({
+    description: 'Off the route: where it comes back to it the shortest way, not behind what it has covered; null = it is on the route',
+    anyOf: [{ type: 'null' }, { type: 'object', properties: { lat: { type: 'number' }, lon: { type: 'number' }, along_m: { type: 'number' }, distance_m: { type: 'number' } }, required: ['lat', 'lon', 'along_m', 'distance_m'] }],
+  }),
+});
+type CourseView = Static<typeof CourseBody>;
+
 export const JourneyDetailsBody = Type.Object({
   ...fields,
+  until_departure_sec: maybe('number', 'To its planned departure, below 0 once it is late, 0 once it has left; null = nobody planned it'),
+  since_departure_sec: maybe('number', 'null = it has not left'),
+  course: Type.Unsafe<CourseView | null>({ anyOf: [{ type: 'null' }, CourseBody], description: 'null where the route is not known as it was followed' }),
   waypoints: Type.Array(Type.Object({
     index: Type.Integer(), name: Type.String(), lat: Type.Number(), lon: Type.Number(), along_m: Type.Number(),
     distance_m: maybe('number', 'Still to go; null = it is passed'), planned_at: maybe('integer', 'By the plan'), passed_at: maybe('integer', 'null = it is ahead, or nobody saw it'),
     eta_at: maybe('integer', 'null = it is passed, or has no ETA'), p10_at: maybe('integer', 'One in ten is there before'), p90_at: maybe('integer', 'Nine in ten are there by then'),
   }), { description: 'Empty where the route is not known as it was followed' }),
+  pois: Type.Array(JourneyPoiBody, { description: 'Points of interest of the route; empty where it is not known as it was followed' }),
 });
 export type JourneyDetails = Static<typeof JourneyDetailsBody>;
 
 /** `stored` = the route now: one of another version is none. O(1) but for a new route. */
 export function journeyViewOf(seen: SeenJourney, race: ViewedRace, stored: StoredRoute | undefined): JourneyView {
   const waypoints = followedWaypoints(seen, stored);
-  const { race_id, source, route_id, phase, at, lat, lon, speed_mps, along_m, off_m, off_route, delay_sec, departed_at, arrived_at } = seen;
+  const { race_id, source, route_id, phase, at, lat, lon, speed_mps, heading_deg, along_m, off_m, off_route, delay_sec, departed_at, arrived_at } = seen;
   const { eta } = race;
   const startedAt = race.facts.started_at;
   const instant = (totalSec: number | null | undefined): number | null => (totalSec == null || startedAt === null ? null : Math.round(startedAt + 1000 * totalSec));
   return {
-    race_id, source, title: race.facts.title, route_id, phase, eta_type: etaTypeOf(seen), at, lat, lon, speed_mps, along_m,
+    race_id, source, title: race.facts.title, route_id, phase, eta_type: etaTypeOf(seen), at, lat, lon, speed_mps, heading_deg, along_m,
     remaining_m: waypoints.length === 0 ? null : Math.max(0, waypoints.at(-1)!.along_m - along_m), off_m, off_route, leg: legOf(seen, waypoints), delay_sec, departed_at, arrived_at,
     eta_at: eta?.finish_at ?? null, p10_at: instant(eta?.p10_sec), p90_at: instant(eta?.p90_sec),
   };
 }
 
-/** O(waypoints). */
-export function journeyDetailsOf(seen: SeenJourney, race: ViewedRace, stored: StoredRoute | undefined): JourneyDetails {
+/** O(points of the route and points of interest); `nowMs` is what its countdowns count from. */
+export function journeyDetailsOf(seen: SeenJourney, race: ViewedRace, stored: StoredRoute | undefined, nowMs: number): JourneyDetails {
+  const waypoints = waypointDetailsOf(seen, race, stored);
+  const state = { phase: seen.phase, departedAtMs: seen.departed_at };
+  const plannedAtMs = waypoints[0]?.planned_at ?? null;
+  const details = { until_departure_sec: untilDepartureSec(state, plannedAtMs, nowMs), since_departure_sec: sinceDepartureSec(state, nowMs), course: null, waypoints, pois: [] };
+  if (stored === undefined || waypoints.length === 0) return { ...journeyViewOf(seen, race, stored), ...details };
+  const { route } = stored.read();
+  const etas = waypoints.flatMap(({ index, eta_at: etaMs }) => (etaMs === null ? [] : [{ index, etaMs }]));
+  return { ...journeyViewOf(seen, race, stored), ...details, course: courseViewOf(seen, route), pois: poisOf(seen, stored, route, etas) };
+}
+
+/** The waypoints of the route as it was followed, with what the last revision says of those ahead. O(waypoints). */
+function waypointDetailsOf(seen: SeenJourney, race: ViewedRace, stored: StoredRoute | undefined): JourneyDetails['waypoints'] {
   const passedAt = new Map(seen.passages.map(({ index, at }) => [index, at]));
   const milestones = milestonesByOccurrence(race.eta?.milestones ?? []);
   const occurrences = new Map<string, number>();
-  const waypoints = followedWaypoints(seen, stored).map(({ index, name, lat, lon, along_m, planned_at }) => {
+  return followedWaypoints(seen, stored).map(({ index, name, lat, lon, along_m, planned_at }) => {
     const occurrence = (occurrences.get(name) ?? 0) + 1;
     occurrences.set(name, occurrence);
     const isAhead = index >= seen.next;
@@ -78,7 +108,11 @@ export function journeyDetailsOf(seen: SeenJourney, race: ViewedRace, stored: St
       eta_at: milestone?.eta_at ?? null, p10_at: milestone?.p10_at ?? null, p90_at: milestone?.p90_at ?? null,
     };
   });
-  return { ...journeyViewOf(seen, race, stored), waypoints };
+}
+
+function courseViewOf({ lat, lon, heading_deg: headingDeg, along_m: alongM, off_m: offM, off_route: isOffRoute }: SeenJourney, route: Route): CourseView {
+  const { status, bearingDeg, offDeg, rejoin } = courseOf(route, { place: { lat, lon }, headingDeg, alongM, offM, isOffRoute });
+  return { status, bearing_deg: bearingDeg, off_deg: offDeg, off_m: offM, rejoin: rejoin === null ? null : { ...rejoin.place, along_m: rejoin.alongM, distance_m: rejoin.distanceM } };
 }
 
 function followedWaypoints({ route_version }: SeenJourney, stored: StoredRoute | undefined): readonly RouteWaypoint[] {
@@ -93,7 +127,7 @@ function legOf({ next, along_m }: SeenJourney, waypoints: readonly RouteWaypoint
 }
 
 /** A loop calls twice at a waypoint: milestones of one name come in its order. */
-function milestonesByOccurrence(milestones: readonly Milestone[]): Map<string, Milestone> {
+export function milestonesByOccurrence(milestones: readonly Milestone[]): Map<string, Milestone> {
   const found = new Map<string, Milestone>();
   const counts = new Map<string, number>();
   for (const milestone of milestones) {

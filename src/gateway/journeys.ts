@@ -10,7 +10,7 @@ import { systemTimers } from '../runtime/timers.ts';
 import { beginTurn } from '../runtime/turns.ts';
 
 /** What is shown of a vehicle that is followed: its state without what only following needs. */
-export type SeenJourney = Pick<JourneyState, 'race_id' | 'source' | 'route_id' | 'route_version' | 'at' | 'lat' | 'lon' | 'along_m' | 'off_m' | 'off_route' | 'next' | 'delay_sec' | 'phase' | 'departed_at' | 'arrived_at' | 'passages' | 'epoch' | 'applied_offset'> & {
+export type SeenJourney = Pick<JourneyState, 'race_id' | 'source' | 'attempt' | 'route_id' | 'route_version' | 'at' | 'lat' | 'lon' | 'along_m' | 'off_m' | 'off_route' | 'next' | 'delay_sec' | 'phase' | 'moves' | 'heading_deg' | 'departed_at' | 'arrived_at' | 'passages' | 'epoch' | 'applied_offset'> & {
   /** Mean of the last 120 s; null = never heard. */
   readonly speed_mps: number | null;
 };
@@ -55,9 +55,9 @@ export function followJourneys({ log, codec, logger, partitions }: { readonly lo
 }
 
 function seenOf(state: JourneyState): SeenJourney {
-  const { race_id, source, route_id, route_version, at, lat, lon, along_m, off_m, off_route, next, delay_sec, phase, departed_at, arrived_at, passages, epoch, applied_offset } = state;
+  const { race_id, source, attempt, route_id, route_version, at, lat, lon, along_m, off_m, off_route, next, delay_sec, phase, moves, heading_deg, departed_at, arrived_at, passages, epoch, applied_offset } = state;
   return {
-    race_id, source, route_id, route_version, at, lat, lon, along_m, off_m, off_route, next, delay_sec, phase, departed_at, arrived_at, passages, epoch, applied_offset,
+    race_id, source, attempt, route_id, route_version, at, lat, lon, along_m, off_m, off_route, next, delay_sec, phase, moves, heading_deg, departed_at, arrived_at, passages, epoch, applied_offset,
     speed_mps: smoothedMps(state.speeds.map(({ at: atMs, mps }) => ({ atMs, mps }))),
   };
 }

@@ -38,6 +38,7 @@ export async function startMonitor({ host, port, ready, metricsText, logger }: M
   const bound = server.address();
   return {
     grpcPort: null,
+    measuredJourneys: () => [],
     address: `http://${host.includes(':') ? `[${host}]` : host}:${typeof bound === 'object' && bound !== null ? bound.port : port}`,
     close: () => new Promise((resolve) => {
       server.close(() => resolve());

@@ -2,6 +2,7 @@ import type { EtaView } from '../bridge/frames.ts';
 import { isFinished, type Basis } from '../race/state.ts';
 import type { ReportedState } from '../race/update.ts';
 import { durationSec, type RaceFacts } from './facts.ts';
+import { iso } from './iso.ts';
 
 /** A race in the JSON of the compatible API, names and order as its clients know them. Instants are ISO 8601, durations whole seconds. */
 export type OriginRace = {
@@ -86,8 +87,4 @@ export function eventData(data: string | null): unknown {
 function wholeProgress(facts: RaceFacts): number | null {
   if (facts.progress === null) return null;
   return isFinished(facts.state) ? Math.round(facts.progress) : Math.floor(facts.progress);
-}
-
-function iso(atMs: number): string {
-  return new Date(atMs).toISOString();
 }

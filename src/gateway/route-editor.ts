@@ -13,6 +13,8 @@ const READ_BACK_MS = 2_000;
 export type RouteEditor = {
   /** Stores a route, over the one of its id where there is one. Rejects with the answer for one that cannot be driven. */
   put(record: RouteRecord): Promise<StoredRoute>;
+  /** Stores a route under its id, or, where that is taken, under the next one with a number behind it that is free. */
+  add(record: RouteRecord): Promise<StoredRoute>;
   /** Changes a route that is there; one change after another, so that none of this gateway undoes another of it. */
   change(routeId: string, edit: (record: RouteRecord) => RouteRecord): Promise<StoredRoute>;
   remove(routeId: string): Promise<void>;
@@ -31,6 +33,12 @@ export function createRouteEditor({ log, codec, routes }: Pick<GatewayContext, '
     giveUp.abort();
   }
 
+  function freeId(routeId: string): string {
+    let free = routeId;
+    for (let n = 1; routes.find(free) !== undefined; n++) free = `${routeId}-${n}`;
+    return free;
+  }
+
   async function store(record: RouteRecord): Promise<StoredRoute> {
     const refusedId = refusalOfId(record.route_id, 'route_id', 'id_missing', 'id_invalid');
     if (refusedId !== null) throw rejectionFailure(refusedId, record);
@@ -44,6 +52,7 @@ export function createRouteEditor({ log, codec, routes }: Pick<GatewayContext, '
 
   return {
     put: (record) => inTurn(() => store(record)),
+    add: (record) => inTurn(() => store({ ...record, route_id: freeId(record.route_id) })),
     change: (routeId, edit) => inTurn(() => store(edit(knownRoute(routes, routeId).read().record))),
     remove: (routeId) => inTurn(async () => {
       knownRoute(routes, routeId);

@@ -4,7 +4,7 @@ import type { StoredRoute } from '../runtime/route-store.ts';
 
 // What the API shows of a route. Instants are epoch ms, lengths metres.
 
-const maybe = (of: 'string' | 'number' | 'integer', description: string) => Type.Unsafe<number | null>({ type: [of, 'null'], description });
+export const maybe = (of: 'string' | 'number' | 'integer', description: string) => Type.Unsafe<number | null>({ type: [of, 'null'], description });
 
 const summaryFields = {
   route_id: Type.String(),

@@ -5,6 +5,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastifyWebsocket from '@fastify/websocket';
 import fastify from 'fastify';
 import { AppError, messageOf } from '../errors.ts';
+import type { MeasuredJourney } from '../runtime/journey-gauges.ts';
 import { isLoopback } from '../runtime/loopback.ts';
 import { systemTimers } from '../runtime/timers.ts';
 import { refuseChanges, requireTokens, SOCKET_PROTOCOL } from './access.ts';
@@ -23,6 +24,7 @@ import { readClusterModels } from '../runtime/cluster-models.ts';
 import { readRoutes } from '../runtime/route-store.ts';
 import { startGrpc, type GrpcServer } from './grpc/grpc-server.ts';
 import { followJourneys } from './journeys.ts';
+import { measuredJourneys } from './measured-journeys.ts';
 import { knownRoutes } from './known-routes.ts';
 import { openApiInfo, withOptionalBodies } from './openapi.ts';
 import { pendingWrites } from './pending.ts';
@@ -34,8 +36,11 @@ import { boardRoutes } from './routes/board.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { historicRoutes } from './routes/historic.ts';
 import { journeyRoutes } from './routes/journeys.ts';
+import { flightStatusRoutes } from './routes/flight-status.ts';
 import { liveRoutes } from './routes/live.ts';
 import { mapRoutes, withTiles } from './routes/map.ts';
+import { originPoiRoutes } from './routes/origin-pois.ts';
+import { originRouteRoutes } from './routes/origin-routes.ts';
 import { raceRoutes } from './routes/races.ts';
 import { rebuildRoutes } from './routes/rebuilds.ts';
 import { serviceRoutes } from './routes/service.ts';
@@ -43,6 +48,7 @@ import { sqlRoutes } from './routes/sql.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { travelRoutes } from './routes/travel-routes.ts';
 import { updateRoutes } from './routes/updates.ts';
+import { createRouteEditor } from './route-editor.ts';
 import { securityHeaders } from './security-headers.ts';
 import { MAX_PAYLOAD_BYTES, socketRoutes } from './socket.ts';
 import { validatorCompiler } from './validation.ts';
@@ -53,6 +59,8 @@ export type Gateway = {
   readonly address: string;
   /** null = no gRPC. */
   readonly grpcPort: number | null;
+  /** Vehicles as its API shows them, for gauges. O(vehicles x milestones). */
+  measuredJourneys(): MeasuredJourney[];
   /** Closes streams with 1001, lets requests in hand finish, stops reading. Idempotent. */
   close(): Promise<void>;
 };
@@ -67,7 +75,7 @@ const CLOSE_LIMIT_MS = 5_000;
  * answer 503 `not_ready`, and so does /readyz.
  */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
-  const { app, listenGrpc, close } = await buildGateway(deps);
+  const { app, listenGrpc, measured, close } = await buildGateway(deps);
   let grpcPort: number | null = null;
   if (deps.options?.tokens === undefined && !isLoopback(deps.host)) {
     deps.logger.warn({ host: deps.host }, 'The gateway is open to everybody who can reach it: set RACELINE_TOKENS_FILE, or bind it to 127.0.0.1');
@@ -81,11 +89,11 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   }
   const bound = app.server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : deps.port;
-  return { address: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, grpcPort, close };
+  return { address: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, grpcPort, measuredJourneys: measured, close };
 }
 
 /** The gateway without its listener: what the OpenAPI document is made from. */
-export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; listenGrpc(port: number): Promise<number>; close(): Promise<void> }> {
+export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: App; listenGrpc(port: number): Promise<number>; measured(): MeasuredJourney[]; close(): Promise<void> }> {
   const { log, codec, clock, logger, hooks = {}, options = {} } = deps;
   const { rateLimitPerSec = 2_000, allowedOrigins = [], allowedHosts = [], maxConnections = 12_000, maxHttpConnections = 4_096, readOnly = false, mapTiles = null, tokens } = options;
   const view = await openView({ log, codec, clock, logger });
@@ -99,12 +107,13 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     pending.sweep();
   }, SWEEP_MS);
   const routes = deps.routes ?? readRoutes({ log, codec, logger });
+  const routeEditor = createRouteEditor({ log, codec, routes });
   const journeys = followJourneys({ log, codec, logger, partitions });
   const clusterModels = deps.clusterModels ?? readClusterModels({ log, codec, logger });
   const context: GatewayContext = {
     clusterModels, pilotSource: deps.pilotSource ?? null,
     ...(deps.runningRebuilds === undefined ? {} : { runningRebuilds: deps.runningRebuilds }),
-    log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, readRouteFile: deps.readRouteFile, view, routes, journeys, pending, updates, firstEtas: waiting, partitions,
+    log, codec, history: deps.history, clock, logger, ready: deps.ready, metricsText: deps.metricsText, readRouteFile: deps.readRouteFile, view, routes, routeEditor, journeys, pending, updates, firstEtas: waiting, partitions,
     dataDir: deps.dataDir ?? null, readOnly, mapTiles,
     ...(deps.examine === undefined ? {} : { examine: deps.examine }),
   };
@@ -180,7 +189,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo, transformObject: (built) => ('openapiObject' in built ? withOptionalBodies(built.openapiObject) : built.swaggerObject) });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const register of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, telemetryRoutes, travelRoutes, journeyRoutes, mapRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
+  for (const register of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, telemetryRoutes, travelRoutes, journeyRoutes, flightStatusRoutes, originRouteRoutes, originPoiRoutes, mapRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
     await app.register(async (scope) => register(scope as App, context));
   }
   boardRoutes(app, { pagePolicy: withTiles(PAGE_POLICY, mapTiles) });
@@ -216,10 +225,11 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
     await app.close();
     clearTimeout(limit);
     await updates.drain();
+    await routeEditor.drain();
     await view.close();
     await journeys.close();
     if (deps.routes === undefined) await routes.close();
     if (deps.clusterModels === undefined) await clusterModels.close();
   };
-  return { app, listenGrpc, close: () => closing ??= closeAll() };
+  return { app, listenGrpc, measured: () => measuredJourneys(context, clock.nowMs()), close: () => closing ??= closeAll() };
 }

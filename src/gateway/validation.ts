@@ -3,6 +3,8 @@ import type { FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { failure, type HttpFailure } from './failures.ts';
 
+const patterns = { integer: /^-?\d{1,16}$/, number: /^-?\d{1,20}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?$/ };
+
 /**
  * Queries and paths are converted and checked against their schema. Bodies are not: their schema is for readers, and
  * the handlers answer with a code, the value and the range.
@@ -11,11 +13,11 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = (route) => {
   if (route.httpPart === 'body') return (value: unknown) => ({ value });
   const validate = TypeBoxValidatorCompiler(route as Parameters<typeof TypeBoxValidatorCompiler>[0]);
   const { properties = {} } = route.schema as { readonly properties?: Readonly<Record<string, { readonly type?: string }>> };
-  const numbers = Object.keys(properties).filter((name) => properties[name]?.type === 'integer');
+  const numbers = Object.entries(properties).flatMap(([name, { type }]) => (type === 'integer' || type === 'number' ? [{ name, type, pattern: patterns[type] }] : []));
   return (value: Readonly<Record<string, unknown>>) => {
     // The conversion would take true for 1.
-    const wrong = numbers.find((name) => value[name] !== undefined && !/^-?\d{1,16}$/.test(String(value[name])));
-    return wrong === undefined ? validate(value) : { error: [{ instancePath: `/${wrong}`, message: 'must be integer' }] as never };
+    const wrong = numbers.find(({ name, pattern }) => value[name] !== undefined && !pattern.test(String(value[name])));
+    return wrong === undefined ? validate(value) : { error: [{ instancePath: `/${wrong.name}`, message: `must be ${wrong.type}` }] as never };
   };
 };
 

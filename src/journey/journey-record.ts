@@ -35,6 +35,7 @@ export type JourneyState = {
   last_mps: number | null;
   usual_mps: number | null;
   moves: boolean;
+  heading_deg: number | null;
   trail: { at: number; along_m: number }[];
   anchor_m: number;
   moved_at: number;
@@ -63,11 +64,18 @@ export type JourneyPartition = {
 /** What is kept of a vehicle beside where it is. */
 export type JourneyIdentity = Pick<JourneyState, 'race_id' | 'source' | 'first_offset' | 'attempt' | 'route_id' | 'route_version'>;
 
+/** Whether both are of one attempt of one race. */
+export function isSameRace(a: JourneyIdentity, b: JourneyIdentity): boolean {
+  return a.race_id === b.race_id && a.first_offset === b.first_offset && a.attempt === b.attempt;
+}
+
 /** A vehicle that is being followed: immutable, replaced with each position. */
 export type FollowedJourney = {
   readonly identity: JourneyIdentity;
   readonly journey: Journey;
   readonly phase: PhaseState;
+  /** Degrees 0..360; null = not known yet. */
+  readonly headingDeg: number | null;
   /** Behind the plan at the newest passage that the plan knows, seconds; null = none does. */
   readonly delaySec: number | null;
   /** Event time of the position that was told last; 0 = none was. */
@@ -76,7 +84,7 @@ export type FollowedJourney = {
   readonly appliedOffset: number;
 };
 
-export function journeyStateOf({ identity, journey, phase, delaySec, sentAtMs, epoch, appliedOffset }: FollowedJourney): JourneyState {
+export function journeyStateOf({ identity, journey, phase, headingDeg, delaySec, sentAtMs, epoch, appliedOffset }: FollowedJourney): JourneyState {
   const { following } = journey;
   const { alongM, offM, next } = positionOf(following);
   return {
@@ -85,7 +93,7 @@ export function journeyStateOf({ identity, journey, phase, delaySec, sentAtMs, e
     certain: following.next, passages: following.passages.map(passageRecord),
     hypotheses: following.hypotheses.map((way) => ({ along_m: way.alongM, cost: way.cost, off_m: way.offM, next: way.next, joined_m: way.joinedM, passages: way.passages.map(passageRecord) })),
     outliers: following.outliers, stray_at: following.strayAtMs, stray_lat: following.stray?.lat ?? null, stray_lon: following.stray?.lon ?? null,
-    speeds: journey.speeds.map(({ atMs, mps }) => ({ at: atMs, mps })), last_mps: journey.lastMps, usual_mps: journey.usualMps, moves: journey.moves,
+    speeds: journey.speeds.map(({ atMs, mps }) => ({ at: atMs, mps })), last_mps: journey.lastMps, usual_mps: journey.usualMps, moves: journey.moves, heading_deg: headingDeg,
     trail: journey.trail.map((point) => ({ at: point.atMs, along_m: point.alongM })), anchor_m: journey.anchorM, moved_at: journey.movedAtMs,
     sent_at: sentAtMs, epoch, applied_offset: appliedOffset,
   };
@@ -106,7 +114,7 @@ export function followedJourneyOf(state: JourneyState): FollowedJourney {
       trail: state.trail.map(({ at, along_m }) => ({ atMs: at, alongM: along_m })), anchorM: state.anchor_m, movedAtMs: state.moved_at,
     },
     phase: { phase: state.phase, departedAtMs: state.departed_at, arrivedAtMs: state.arrived_at, sinceMs: state.phase_ends_since },
-    delaySec: state.delay_sec, sentAtMs: state.sent_at, epoch: state.epoch, appliedOffset: state.applied_offset,
+    headingDeg: state.heading_deg, delaySec: state.delay_sec, sentAtMs: state.sent_at, epoch: state.epoch, appliedOffset: state.applied_offset,
   };
 }
 

@@ -46,10 +46,16 @@ export function depart(state: PhaseState, atMs: number): PhaseState | Refused {
   return { ...state, phase: 'in_flight', departedAtMs: atMs, sinceMs: null };
 }
 
-/** Arrives by hand. Refused unless it is under way. */
+/** Arrives by hand. Refused unless it is under way, and before its departure. */
 export function arrive(state: PhaseState, atMs: number): PhaseState | Refused {
   if (state.phase !== 'in_flight') return { refused: `Cannot arrive: the journey is ${state.phase}` };
+  if (state.departedAtMs !== null && atMs < state.departedAtMs) return { refused: 'Cannot arrive before the departure' };
   return { ...state, phase: 'post_arrival', arrivedAtMs: atMs, sinceMs: null };
+}
+
+/** What a step that was refused leaves as it was. */
+export function held(after: PhaseState | Refused, before: PhaseState): PhaseState {
+  return 'refused' in after ? before : after;
 }
 
 /** What the ETAs of a journey rest on: its plan until it has left, then where it is. */
@@ -58,13 +64,13 @@ export function etaTypeOf({ phase }: Pick<PhaseState, 'phase'>): 'anticipated' |
 }
 
 /** Seconds to the planned departure, below 0 once it is late; 0 once it has left; null without a plan. */
-export function untilDepartureSec(state: PhaseState, plannedAtMs: number | null, nowMs: number): number | null {
+export function untilDepartureSec(state: Pick<PhaseState, 'phase'>, plannedAtMs: number | null, nowMs: number): number | null {
   if (state.phase !== 'pre_departure') return 0;
   return plannedAtMs === null ? null : (plannedAtMs - nowMs) / 1000;
 }
 
 /** Seconds since the departure; null before it. */
-export function sinceDepartureSec({ departedAtMs }: PhaseState, nowMs: number): number | null {
+export function sinceDepartureSec({ departedAtMs }: Pick<PhaseState, 'departedAtMs'>, nowMs: number): number | null {
   return departedAtMs === null ? null : Math.max(0, (nowMs - departedAtMs) / 1000);
 }
 

@@ -1,9 +1,9 @@
-import { distanceM, projectOnArc, vectorOf, type Place } from './geodesy.ts';
+import { chordM, distanceM, EARTH_RADIUS_M, projectOnArc, vectorOf, type Place, type Vector } from './geodesy.ts';
 import type { WaypointEta } from './etas.ts';
 import { waypointsBy, type PointOfInterest, type Route } from './route.ts';
 
-/** Where a route comes nearest to a point of interest, and the way from there to it. */
-export type PoiProjection = { readonly poi: PointOfInterest; readonly alongM: number; readonly offM: number };
+/** Where a route comes nearest to a point of interest, and the way from there to it. `segment` leads from point `segment` of the route to the next. */
+export type PoiProjection = { readonly poi: PointOfInterest; readonly alongM: number; readonly offM: number; readonly segment: number };
 
 export type PoiStatus = 'ahead_on_route' | 'already_passed' | 'not_on_route' | 'pre_departure';
 
@@ -12,24 +12,60 @@ const ON_ROUTE_M = 20_000;
 /** A point of interest without a radius is passed within this distance. */
 const PASSED_M = 100;
 
+/** As near to each other two distances are one. */
+const SAME_M = 1;
+/** Segments in a stretch. Chosen, not tuned. */
+const STRETCH = 64;
+
+/** Some segments of a route, and how far from their middle they reach at most, metres. */
+type Stretch = { readonly first: number; readonly end: number; readonly middle: Vector; readonly reachM: number };
+
+function stretchesOf({ vectors, alongM }: Route): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (let first = 0; first + 1 < vectors.length; first += STRETCH) {
+    const end = Math.min(first + STRETCH, vectors.length - 1);
+    const middle = vectors[(first + end) >> 1]!;
+    let reachM = 0;
+    for (let i = first; i < end; i++) reachM = Math.max(reachM, chordM(middle, vectors[i]!) + alongM[i + 1]! - alongM[i]!);
+    stretches.push({ first, end, middle, reachM });
+  }
+  return stretches;
+}
+
 /**
- * Projects points of interest on a route: each on the first of the stretches that come nearest to it, to the metre. O(points x pois);
- * made once a route, not once a position.
+ * Projects points of interest on a route: each on the first of the segments that come nearest to it, to the metre. O(points x pois) at
+ * worst, mostly O(stretches x pois): nearly all of a line is nowhere near. Made once a route, not once a position.
  */
 export function projectPois(route: Route): PoiProjection[] {
+  const { vectors, alongM } = route;
+  const stretches = stretchesOf(route);
   return route.pois.map((poi) => {
     const p = vectorOf(poi);
-    let best = { alongM: 0, offM: Infinity };
-    for (let i = 0; i + 1 < route.vectors.length; i++) {
-      const { fraction, distanceM: offM } = projectOnArc(p, route.vectors[i]!, route.vectors[i + 1]!);
-      if (offM < best.offM - 1) best = { alongM: route.alongM[i]! + fraction * (route.alongM[i + 1]! - route.alongM[i]!), offM };
+    // Some segment is as near as this: what is farther need not be looked at.
+    let withinM = Infinity;
+    for (const { middle } of stretches) withinM = Math.min(withinM, EARTH_RADIUS_M * angleOf(chordM(p, middle)));
+    let best = { alongM: 0, offM: Infinity, segment: 0 };
+    for (const { first, end, middle, reachM } of stretches) {
+      if (chordM(p, middle) - reachM > withinM) continue;
+      for (let i = first; i < end; i++) {
+        const lengthM = alongM[i + 1]! - alongM[i]!;
+        if (chordM(p, vectors[i]!) - lengthM > withinM) continue;
+        const { fraction, distanceM: offM } = projectOnArc(p, vectors[i]!, vectors[i + 1]!);
+        withinM = Math.min(withinM, offM + SAME_M);
+        if (offM < best.offM - SAME_M) best = { alongM: alongM[i]! + fraction * lengthM, offM, segment: i };
+      }
     }
     return { poi, ...best };
   });
 }
 
+/** The angle that a chord of the earth spans. */
+function angleOf(chord: number): number {
+  return 2 * Math.asin(Math.min(1, chord / (2 * EARTH_RADIUS_M)));
+}
+
 /** Where a point of interest stands to a vehicle at `alongM` of the route. */
-export function poiStatus({ alongM: poiM, offM }: PoiProjection, alongM: number, hasLeft: boolean): PoiStatus {
+export function poiStatus({ alongM: poiM, offM }: Pick<PoiProjection, 'alongM' | 'offM'>, alongM: number, hasLeft: boolean): PoiStatus {
   if (offM > ON_ROUTE_M) return 'not_on_route';
   if (!hasLeft) return 'pre_departure';
   return poiM >= alongM ? 'ahead_on_route' : 'already_passed';
@@ -40,7 +76,7 @@ export function poiStatus({ alongM: poiM, offM }: PoiProjection, alongM: number,
  * there at its own speed. null = it is behind, not on the route, beyond the last waypoint with an ETA, or off the route and the vehicle
  * stands. `etas` in order, as `waypointEtas` gives them. O(log waypoints).
  */
-export function poiEtaMs(route: Route, projection: PoiProjection, at: { readonly atMs: number; readonly alongM: number; readonly hasLeft: boolean; readonly mps: number | null }, etas: readonly WaypointEta[]): number | null {
+export function poiEtaMs(route: Pick<Route, 'waypoints'>, projection: PoiProjection, at: { readonly atMs: number; readonly alongM: number; readonly hasLeft: boolean; readonly mps: number | null }, etas: readonly Pick<WaypointEta, 'index' | 'etaMs'>[]): number | null {
   const status = poiStatus(projection, at.alongM, at.hasLeft);
   if (status === 'already_passed' || status === 'not_on_route') return null;
   const detourM = projection.offM > (projection.poi.radius_m ?? PASSED_M) ? projection.offM : 0;
@@ -68,6 +104,6 @@ export function passedBetween(place: Place, radiusM: number, from: TimedPlace, t
 }
 
 /** Metres left to a place by way of the route: along it to where the place is abeam, and from there across. */
-export function metresTo({ alongM: poiM, offM }: PoiProjection, alongM: number): number {
+export function metresTo({ alongM: poiM, offM }: Pick<PoiProjection, 'alongM' | 'offM'>, alongM: number): number {
   return Math.max(0, poiM - alongM) + offM;
 }

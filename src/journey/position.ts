@@ -16,3 +16,9 @@ export function journeyPosition(route: Route, routeVersion: number, journey: Jou
     delay_sec: planned === undefined ? null : (planned.atMs - route.waypoints[planned.index]!.plannedAtMs!) / 1000,
   };
 }
+
+/** Of a vehicle that nobody has heard of: it stands somewhere before its start. */
+export const notSeenYet: JourneyPosition = {
+  route_version: 0, along_m: 0, off_m: 1_000, next: 0, own_mps: null, last_mps: 0, usual_mps: null, moves: false, moved_at: 0,
+  trail_at: null, trail_m: null, passed: null, passed_at: null, delay_sec: null,
+};

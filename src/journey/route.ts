@@ -117,7 +117,7 @@ export function placeAt(route: Route, atM: number): Place {
 }
 
 /** How many waypoints lie at or before a distance along the route. O(log waypoints). */
-export function waypointsBy({ waypoints }: Route, atM: number): number {
+export function waypointsBy({ waypoints }: Pick<Route, 'waypoints'>, atM: number): number {
   let [low, high] = [0, waypoints.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -160,6 +160,19 @@ export function plannedSpeedMps(route: Route, segment: number): number | null {
   const [from, to] = [waypoints[behind]!, waypoints[ahead]!];
   const sec = (to.plannedAtMs! - from.plannedAtMs!) / 1000 - from.dwellSec;
   return sec > 0 ? (to.alongM - from.alongM) / sec : null;
+}
+
+/** `plannedSpeedMps` of every segment. O(points). */
+export function plannedSpeedsMps({ vectors, waypoints }: Route): (number | null)[] {
+  const speeds = Array.from<number | null>({ length: vectors.length - 1 }).fill(null);
+  let from: Waypoint | null = null;
+  for (const to of waypoints) {
+    if (to.plannedAtMs === null) continue;
+    const sec = from === null ? 0 : (to.plannedAtMs - from.plannedAtMs!) / 1000 - from.dwellSec;
+    if (from !== null && sec > 0) speeds.fill((to.alongM - from.alongM) / sec, from.point, to.point);
+    from = to;
+  }
+  return speeds;
 }
 
 /** The point of a route that is nearest to a place; the first of equals. O(points). */

@@ -1,8 +1,10 @@
 import { emptyUpdate, type PlannedStage, type RaceUpdate } from '../race/update.ts';
+import { headingAfter } from './course.ts';
 import { positionOf, type FollowOutcome, type Passage } from './follow.ts';
 import { advanceJourney, startJourney, type Journey, type JourneyFix } from './journey.ts';
-import type { FollowedJourney, JourneyIdentity } from './journey-record.ts';
-import { arrive, beforeDeparture, depart, phaseAfter, type PhaseState, type Refused } from './phases.ts';
+import { isSameRace, type FollowedJourney, type JourneyIdentity } from './journey-record.ts';
+import { phaseByHand, type ByHand } from './by-hand.ts';
+import { arrive, beforeDeparture, depart, held, phaseAfter, type PhaseState } from './phases.ts';
 import { journeyPosition } from './position.ts';
 import { plannedLegSec, type Route } from './route.ts';
 import { smoothedMps } from './speed.ts';
@@ -13,8 +15,8 @@ const TELL_EVERY_MS = 10_000;
 /** A vehicle that moved less has not moved. */
 const MOVED_SHARE = 0.0005;
 
-/** What the race says of its journey; `departedAtMs` = when somebody said that it departed, null = nobody did. */
-export type JourneyOfRace = { readonly identity: JourneyIdentity; readonly departedAtMs: number | null };
+/** What the race says of its journey. */
+export type JourneyOfRace = { readonly identity: JourneyIdentity; readonly byHand: ByHand };
 
 /** Where a position lies in the log. */
 export type TelemetryPlace = { readonly epoch: number; readonly offset: number };
@@ -31,20 +33,22 @@ export type PositionStep = {
  * race, attempt or route, or another version of the route: it is followed anew, a phase that the race has reached stays.
  * O(points of the route).
  */
-export function takeTelemetry(before: FollowedJourney | undefined, { identity, departedAtMs }: JourneyOfRace, route: Route, point: TelemetryPoint, { epoch, offset }: TelemetryPlace): PositionStep {
+export function takeTelemetry(before: FollowedJourney | undefined, { identity, byHand }: JourneyOfRace, route: Route, point: TelemetryPoint, { epoch, offset }: TelemetryPlace): PositionStep {
   const fix: JourneyFix = { atMs: point.at, lat: point.lat, lon: point.lon, accuracyM: point.accuracy_m, speedMps: point.speed_mps };
-  const isSameRace = before !== undefined && before.identity.race_id === identity.race_id && before.identity.first_offset === identity.first_offset && before.identity.attempt === identity.attempt;
-  const isSameRoute = isSameRace && before.identity.route_id === identity.route_id && before.identity.route_version === identity.route_version;
-  if (isSameRace && !isSameRoute && point.at <= before.journey.following.atMs) return { followed: at(before, epoch, offset), outcome: 'late', updates: [] };
+  const isKnown = before !== undefined && isSameRace(before.identity, identity);
+  const isSameRoute = isKnown && before.identity.route_id === identity.route_id && before.identity.route_version === identity.route_version;
+  if (isKnown && !isSameRoute && point.at <= before.journey.following.atMs) return { followed: at(before, epoch, offset), outcome: 'late', updates: [] };
   const step = isSameRoute ? advanceJourney(route, before.journey, fix) : { journey: startJourney(route, fix), outcome: 'followed' as const, passages: [] };
   if (step.outcome !== 'followed') return { followed: at({ ...before!, journey: step.journey }, epoch, offset), outcome: step.outcome, updates: [] };
 
-  const known = isSameRace ? before.phase : beforeDeparture;
-  const phase = phaseOf(departedAtMs === null ? known : held(depart(known, departedAtMs), known), route, step.journey, step.passages);
+  const known = isKnown ? before.phase : beforeDeparture;
+  const phase = phaseOf(phaseByHand(known, byHand), route, step.journey, step.passages);
   const told = tell(identity, route, step.journey, isSameRoute ? before : undefined, { before: known, after: phase }, step.passages);
   return {
     followed: {
-      identity, journey: step.journey, phase, delaySec: delayAfter(isSameRoute ? before.delaySec : null, route, step.passages), sentAtMs: told.sentAtMs, epoch, appliedOffset: offset,
+      identity, journey: step.journey, phase,
+      headingDeg: headingAfter(isKnown ? before.headingDeg : null, isKnown ? before.journey.following.place : null, { lat: point.lat, lon: point.lon, headingDeg: point.heading_deg, speedMps: point.speed_mps }),
+      delaySec: delayAfter(isSameRoute ? before.delaySec : null, route, step.passages), sentAtMs: told.sentAtMs, epoch, appliedOffset: offset,
     },
     outcome: 'followed', updates: told.updates,
   };
@@ -63,10 +67,6 @@ function phaseOf(before: PhaseState, route: Route, journey: Journey, passages: r
   }
   const { alongM, offM } = positionOf(journey.following);
   return phaseAfter(phase, { atMs: journey.following.atMs, mps: smoothedMps(journey.speeds), alongM, offM, totalM: route.totalM });
-}
-
-function held(after: PhaseState | Refused, before: PhaseState): PhaseState {
-  return 'refused' in after ? before : after;
 }
 
 function delayAfter(before: number | null, { waypoints }: Route, passages: readonly Passage[]): number | null {

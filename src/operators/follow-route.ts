@@ -1,4 +1,6 @@
 import { reject, type Rejection } from '../errors.ts';
+import { phaseByHand, type ByHand } from '../journey/by-hand.ts';
+import { isSameRace } from '../journey/journey-record.ts';
 import { takeTelemetry, type JourneyOfRace } from '../journey/take-position.ts';
 import { normalizeTelemetry } from '../journey/telemetry.ts';
 import type { Codec } from '../ports/codec.ts';
@@ -9,7 +11,14 @@ import { saidAtMs } from './original-time.ts';
 import type { KnownRoute } from './vehicles.ts';
 
 /** What is known of the race that a vehicle stands for. */
-export type KnownRace = { readonly routeId: string; readonly isOver: boolean; readonly ofRace: (routeVersion: number) => JourneyOfRace };
+export type KnownRace = {
+  readonly routeId: string;
+  readonly isOver: boolean;
+  readonly byHand: ByHand;
+  /** What the race is to be told of it. */
+  readonly told: readonly RaceUpdate[];
+  readonly ofRace: (routeVersion: number) => JourneyOfRace;
+};
 
 export type FollowRouteOptions = {
   readonly codec: Codec;
@@ -63,4 +72,20 @@ function follow(record: LogRecord, { codec, partitionOf, store, raceOf, routeOf 
   const { followed, outcome, updates } = takeTelemetry(before, race.ofRace(known.version), known.route, point, { epoch, offset: record.offset });
   store.put(followed);
   return outcome === 'followed' ? { kind: 'applied', updates } : { kind: outcome };
+}
+
+/**
+ * Brings a journey to what was said of its race, without any position: a departure or an arrival by hand, or that the race is gone, and its
+ * journey with it. Returns what race-updates is to be told, also of a race that no position has come of.
+ */
+export function settleJourney(raceId: string, { store, raceOf }: Pick<FollowRouteOptions, 'store' | 'raceOf'>): readonly RaceUpdate[] {
+  const [before, race] = [store.get(raceId), raceOf(raceId)];
+  if (race === undefined) {
+    if (before !== undefined) store.delete(raceId);
+    return [];
+  }
+  const isOfRace = before !== undefined && isSameRace(before.identity, race.ofRace(before.identity.route_version).identity);
+  const phase = isOfRace ? phaseByHand(before.phase, race.byHand) : undefined;
+  if (before !== undefined && phase !== undefined && phase !== before.phase) store.put({ ...before, phase });
+  return race.told;
 }

@@ -3,13 +3,15 @@ import { repeatsPublished } from '../forecast/agreement.ts';
 import type { AlongRoute } from '../forecast/along-route.ts';
 import { forecastRace, type Forecast } from '../forecast/forecast.ts';
 import type { SourceModel } from '../forecast/model.ts';
+import { waypointEtas } from '../journey/etas.ts';
 import { createJourneyModel } from '../journey/model.ts';
 import { forecastWaypoints, noForecasts } from '../journey/open-forecasts.ts';
+import { notSeenYet } from '../journey/position.ts';
 import type { ModelStore } from '../ports/model-store.ts';
 import { isFinished, type RaceState } from '../race/state.ts';
 import { emitEach } from './emit-each.ts';
 import type { ChangedRace, FoldedItem, WokenItem } from './items.ts';
-import { followedRoute, type Vehicles } from './vehicles.ts';
+import { followedRoute, plannedRoute, type Vehicles } from './vehicles.ts';
 
 export type ForecastItem = {
   readonly changed: ChangedRace;
@@ -31,7 +33,7 @@ export function issueForecasts(models: ModelStore, vehicles: Vehicles, hold: boo
 function forecastOf({ race, change, asOfMs, isHistory }: ChangedRace, models: ModelStore, vehicles: Vehicles, hold: boolean): ForecastItem['forecast'] {
   if (isHistory || isFinished(race.state)) return null;
   const model = models.modelOf(race.source);
-  const along = alongRoute(vehicles, model, race);
+  const along = alongRoute(vehicles, model, race, asOfMs);
   if (along !== null) return forecastRace(model, race, asOfMs, along);
   // Most updates only confirm: a forecast each would be most of the pipeline's time.
   return hold && repeatsPublished(model, race, change, asOfMs) ? 'unneeded' : forecastRace(model, race, asOfMs);
@@ -40,12 +42,18 @@ function forecastOf({ race, change, asOfMs, isHistory }: ChangedRace, models: Mo
 /** Before anything is learned. */
 const nothingLearned = createJourneyModel();
 
-/** ETAs of the waypoints ahead of a vehicle; some are kept to be held against the truth. */
-function alongRoute(vehicles: Vehicles, model: SourceModel | undefined, race: RaceState): AlongRoute | null {
+/** ETAs of the waypoints ahead of a vehicle; some are kept to be held against the truth. Before its first position, by its plan. */
+function alongRoute(vehicles: Vehicles, model: SourceModel | undefined, race: RaceState, asOfMs: number): AlongRoute | null {
+  const learned = model?.journeys ?? nothingLearned;
+  const { position, started_at: startedAtMs } = race;
+  if (position === null) {
+    const route = startedAtMs === null ? plannedRoute(vehicles, race) : null;
+    return route === null ? null : { route, etas: waypointEtas(learned, route, notSeenYet, asOfMs).etas };
+  }
   const route = followedRoute(vehicles, race);
-  if (route === null || race.position === null) return null;
+  if (route === null) return null;
   const before = vehicles.open.get(race.race_id) ?? noForecasts;
-  const { etas, open } = forecastWaypoints(model?.journeys ?? nothingLearned, route, race.position, race.field_at.position, before);
+  const { etas, open } = forecastWaypoints(learned, route, position, race.field_at.position, before);
   if (open !== before) vehicles.open.set(race.race_id, open);
   return { route, etas };
 }

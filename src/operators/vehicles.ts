@@ -20,6 +20,12 @@ export function followedRoute({ routeOf }: Vehicles, { route_id: routeId, positi
   return known === undefined || known.version !== position!.route_version ? null : known.route;
 }
 
+/** The route of a race of which no position is known yet, if it has a planned departure; else null. */
+export function plannedRoute({ routeOf }: Vehicles, { route_id: routeId }: RaceState): Route | null {
+  const route = routeId === null ? undefined : routeOf(routeId)?.route;
+  return route === undefined || route.waypoints[0]!.plannedAtMs === null ? null : route;
+}
+
 /** What a stage teaches that ended: if it is a waypoint of the route. Its forecasts are open no longer. O(stages). */
 export function takePassage(vehicles: Vehicles, race: RaceState, { name, seq, state, started_at: beforeAtMs, completed_at: atMs }: Stage): PassageFact | null {
   const route = followedRoute(vehicles, race);

@@ -1,3 +1,4 @@
+import { byHandOf, toldByHand } from '../journey/by-hand.ts';
 import type { KnownRace } from '../operators/follow-route.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
@@ -7,19 +8,19 @@ import { isFinished, type RaceState } from '../race/state.ts';
 import { followTopic } from './follow-topic.ts';
 import type { Timers } from './timers.ts';
 
-/** The event by which a person says that a vehicle has left. */
-const DEPART = 'depart';
-
 export type JourneyRaces = {
   /** Resolves when what was there at the start is known. */
   readonly caughtUp: Promise<void>;
   find(raceId: string): KnownRace | undefined;
+  /** Races of which something was said that a journey must learn of without a position, or that are over or gone, since the last call. */
+  takeNews(): readonly string[];
   close(): Promise<void>;
 };
 
 /** The races of one partition that have a route, as race-states tells them. Memory: those alone. */
 export function readJourneyRaces({ log, codec, logger, partition, timers }: { readonly log: RecordLog; readonly codec: Codec; readonly logger: Logger; readonly partition: number; readonly timers: Timers }): JourneyRaces {
   const races = new Map<string, KnownRace>();
+  const news = new Set<string>();
 
   function take({ key, value }: LogRecord): void {
     const raceId = key?.toString('utf8') ?? '';
@@ -30,8 +31,13 @@ export function readJourneyRaces({ log, codec, logger, partition, timers }: { re
       return;
     }
     const race = result?.decoded.value as RaceState | undefined;
-    if (race === undefined || race.route_id === null) races.delete(raceId);
-    else races.set(raceId, knownRace(race, race.route_id));
+    if (race === undefined || race.route_id === null) {
+      if (races.delete(raceId)) news.add(raceId);
+      return;
+    }
+    const known = knownRace(race, race.route_id);
+    races.set(raceId, known);
+    if (known.isOver || known.byHand.departedAtMs !== null || known.byHand.arrivedAtMs !== null) news.add(raceId);
   }
 
   const follower = followTopic({
@@ -41,14 +47,22 @@ export function readJourneyRaces({ log, codec, logger, partition, timers }: { re
       for (const record of records) take(record);
     },
   });
-  return { caughtUp: follower.caughtUp, find: (raceId) => races.get(raceId), close: () => follower.close() };
+  return {
+    caughtUp: follower.caughtUp, find: (raceId) => races.get(raceId), close: () => follower.close(),
+    takeNews() {
+      const raceIds = [...news];
+      news.clear();
+      return raceIds;
+    },
+  };
 }
 
 /** Of a race's state only this is kept. */
-function knownRace({ race_id, source, first_offset, attempt, state, events }: RaceState, routeId: string): KnownRace {
-  const departedAtMs = events.findLast(({ type }) => type === DEPART)?.at ?? null;
+function knownRace(race: RaceState, routeId: string): KnownRace {
+  const { race_id, source, first_offset, attempt, state } = race;
+  const byHand = byHandOf(race.events);
   return {
-    routeId, isOver: isFinished(state),
-    ofRace: (routeVersion) => ({ identity: { race_id, source, first_offset, attempt, route_id: routeId, route_version: routeVersion }, departedAtMs }),
+    routeId, isOver: isFinished(state), byHand, told: toldByHand(race),
+    ofRace: (routeVersion) => ({ identity: { race_id, source, first_offset, attempt, route_id: routeId, route_version: routeVersion }, byHand }),
   };
 }

@@ -2,8 +2,9 @@ import { followedJourneyOf, journeyStateOf, type FollowedJourney, type JourneyPa
 import type { Codec } from '../ports/codec.ts';
 import type { JourneyStore } from '../ports/journey-store.ts';
 import type { NewRecord, RecordLog } from '../ports/record-log.ts';
-import { isPositionKey, positionKey } from '../race/position-key.ts';
-import { changelogHeaders, isBehind } from './changelog-headers.ts';
+import { positionKey } from '../race/position-key.ts';
+import { readChangelog, type Changelog } from './changelog.ts';
+import { changelogHeaders } from './changelog-headers.ts';
 
 function initialPosition(partition: number): JourneyPartition {
   return { partition, epoch: 0, applied_offset: -1, read: 0, applied: 0, late: 0, outlier: 0, unrouted: 0, rejected: 0, rerouted: 0, skipped: 0, at: 0 };
@@ -28,6 +29,10 @@ export class PartitionJourneys implements JourneyStore {
     return this.#journeys.get(raceId);
   }
 
+  raceIds(): string[] {
+    return [...this.#journeys.keys()];
+  }
+
   put(followed: FollowedJourney): void {
     this.#journeys.set(followed.identity.race_id, followed);
     this.#changed.add(followed.identity.race_id);
@@ -35,6 +40,15 @@ export class PartitionJourneys implements JourneyStore {
 
   delete(raceId: string): void {
     if (this.#journeys.delete(raceId)) this.#changed.add(raceId);
+  }
+
+  /** Marks a key to be logged again as it stands. */
+  touch(raceId: string): void {
+    this.#changed.add(raceId);
+  }
+
+  get hasChanges(): boolean {
+    return this.#changed.size > 0;
   }
 
   /** What changed since the last call as records of journey-states, the totals last: all of it as of the same offset. */
@@ -51,40 +65,11 @@ export class PartitionJourneys implements JourneyStore {
   }
 }
 
-/**
- * Rebuilds the journeys of a partition from their changelog. Where two writers overlapped, what stands for the greatest offset of
- * telemetry wins. A row that cannot be read is a defect of ours and stops the start. Cost: one read of the partition.
- */
-export async function restoreJourneys(log: RecordLog, codec: Codec, partition: number): Promise<PartitionJourneys> {
-  const states = new Map<string, JourneyState>();
-  let position = initialPosition(partition);
-  const reader = log.readPartitions({
-    topic: 'journey-states', partitions: [partition], from: () => 'earliest',
-    async onRecords(records) {
-      await codec.prepare('journey-states', records.map(({ value }) => value));
-      for (const { key: bytes, value, offset } of records) {
-        const key = bytes?.toString('utf8') ?? '';
-        if (value === null) {
-          states.delete(key);
-          continue;
-        }
-        const result = codec.decode('journey-states', value);
-        if ('error' in result) throw new Error(`Cannot restore partition ${partition}: journey-states offset ${offset} is ${result.error.code}: ${result.error.message}`);
-        if (isPositionKey(key)) {
-          const found = result.decoded.value as JourneyPartition;
-          if (!isBehind(found, position)) position = { ...found };
-          continue;
-        }
-        const state = result.decoded.value as JourneyState;
-        const known = states.get(key);
-        if (known === undefined || !isBehind(state, known)) states.set(key, state);
-      }
-    },
-  });
-  try {
-    await reader.caughtUp;
-  } finally {
-    await reader.close();
-  }
-  return new PartitionJourneys(position, new Map([...states].map(([raceId, state]) => [raceId, followedJourneyOf(state)])));
+export type RestoredJourneys = Pick<Changelog<JourneyState, JourneyPartition>, 'changelogEnd' | 'contested'> & { readonly store: PartitionJourneys };
+
+/** Rebuilds the journeys of a partition from their changelog, journey-states. */
+export async function restoreJourneys(log: RecordLog, codec: Codec, partition: number): Promise<RestoredJourneys> {
+  const { states, position, changelogEnd, contested } = await readChangelog<JourneyState, JourneyPartition>(log, codec, 'journey-states', partition, initialPosition(partition));
+  const store = new PartitionJourneys(position, new Map([...states].map(([raceId, state]) => [raceId, followedJourneyOf(state)])));
+  return { store, changelogEnd, contested };
 }

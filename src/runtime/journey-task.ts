@@ -1,9 +1,10 @@
 import { AppError, messageOf, reject } from '../errors.ts';
-import { followRoute, type FollowRouteOptions, type PositionItem } from '../operators/follow-route.ts';
+import { followRoute, settleJourney, type FollowRouteOptions, type PositionItem } from '../operators/follow-route.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, NewRecord, RecordBatch, RecordLog } from '../ports/record-log.ts';
+import { isPositionKey } from '../race/position-key.ts';
 import type { RaceUpdate } from '../race/update.ts';
 import { appendInChunks } from './append-in-chunks.ts';
 import { deadLetterRecord } from './dead-letters.ts';
@@ -17,6 +18,8 @@ import { beginTurn } from './turns.ts';
 const SLICE_RECORDS = 1_000;
 /** Journeys change with every position, a thousand vehicles a thousand times a second: they are logged together, so often. */
 const CHANGELOG_EVERY_MS = 5_000;
+/** The journey of a race that is over is let go with the vehicle's next position, or so long after: until then it is shown as arrived. */
+const LET_GO_MS = 600_000;
 
 export type JourneyTaskOptions = Omit<FollowRouteOptions, 'store'> & {
   readonly partition: number;
@@ -29,6 +32,8 @@ export type JourneyTaskOptions = Omit<FollowRouteOptions, 'store'> & {
   /** Names this task in the changelog. */
   readonly writerId: string;
   readonly commit: (nextOffset: number) => Promise<void>;
+  /** Races that something was said of since the last call. */
+  readonly takeNews: () => readonly string[];
 };
 
 type Outputs = { readonly updates: RaceUpdate[]; readonly deadLetters: NewRecord[]; readonly reroutes: Map<number, NewRecord[]> };
@@ -50,6 +55,8 @@ export class JourneyTask {
   #loggedOffset: number;
   /** What a former owner logged may not be committed. */
   #committedOffset = -1;
+  /** When to let go of journeys whose race is over, by race, in the order of that. */
+  readonly #letGoAtMs = new Map<string, number>();
   readonly #exclusively = oneAtATime();
   readonly #early: EarlyPositions;
 
@@ -84,9 +91,23 @@ export class JourneyTask {
     });
   }
 
-  /** Logs what is due, also when no position comes any more. */
+  /** Does what is due when no position comes: what was said by hand, journeys to be let go, the changelog. */
   tick(): Promise<void> {
-    return this.#exclusively(() => this.#logIfDue());
+    return this.#exclusively(async () => {
+      for (const raceId of this.#options.takeNews()) this.#settle(raceId);
+      this.#letGo();
+      await this.#send();
+      await this.#logIfDue();
+    });
+  }
+
+  /** Writes the given keys and the totals to the changelog again, as they stand here: the answer to a foreign writer. */
+  assertOwnership(keys: Iterable<string>): Promise<void> {
+    return this.#exclusively(async () => {
+      if (this.#changelog !== null) await this.#log();
+      for (const key of keys) if (!isPositionKey(key)) this.store.touch(key);
+      await this.#log(true);
+    });
   }
 
   /** Sends and logs everything in hand. */
@@ -131,6 +152,22 @@ export class JourneyTask {
     }
   }
 
+  #settle(raceId: string): void {
+    const { raceOf, timers, store } = this.#options;
+    this.#outputs.updates.push(...settleJourney(raceId, this.#options));
+    if (raceOf(raceId)?.isOver === true && store.get(raceId) !== undefined && !this.#letGoAtMs.has(raceId)) this.#letGoAtMs.set(raceId, timers.monotonicMs() + LET_GO_MS);
+  }
+
+  #letGo(): void {
+    const { raceOf, timers, store } = this.#options;
+    for (const [raceId, atMs] of this.#letGoAtMs) {
+      if (atMs > timers.monotonicMs()) return;
+      this.#letGoAtMs.delete(raceId);
+      // It may run again meanwhile.
+      if (raceOf(raceId)?.isOver !== false) store.delete(raceId);
+    }
+  }
+
   /** What is not sent stays in hand. */
   async #send(): Promise<void> {
     const { log, codec, partition } = this.#options;
@@ -150,11 +187,11 @@ export class JourneyTask {
     if (this.#options.timers.monotonicMs() - this.#loggedAtMs >= CHANGELOG_EVERY_MS) await this.#log();
   }
 
-  async #log(): Promise<void> {
+  async #log(evenIfUnchanged = false): Promise<void> {
     const { log, codec, clock, partition, store, timers, writerId, commit } = this.#options;
     const { signal } = this.#lost;
     await this.#send();
-    if (this.#changelog === null && store.position.applied_offset !== this.#loggedOffset) {
+    if (this.#changelog === null && (evenIfUnchanged || store.hasChanges || store.position.applied_offset !== this.#loggedOffset)) {
       this.#changelog = { records: store.takeChangelog(codec, writerId, clock.nowMs()), nextOffset: store.position.applied_offset + 1 };
     }
     if (this.#changelog !== null) {

@@ -7,7 +7,9 @@ import { partitionOfKey } from '../race/partition.ts';
 import { readJourneyRaces, type JourneyRaces } from './journey-races.ts';
 import { restoreJourneys } from './journey-store.ts';
 import { JourneyTask } from './journey-task.ts';
+import { refuseRoutes } from './refuse-routes.ts';
 import type { RouteStore } from './route-store.ts';
+import { answerForeignWriters } from './take-over.ts';
 import { every, systemTimers, type Timers } from './timers.ts';
 
 const GROUP = 'journeys';
@@ -33,12 +35,14 @@ export type Journeys = {
 
 /**
  * The role `journeys`: a task for each partition of telemetry that the group gives us. A partition is restored from journey-states, and its
- * races read from race-states, before its first position.
+ * races read from race-states, before its first position. Records of `routes` that hold no route go to dead-letters from here.
  */
 export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
   const { log, codec, routes, clock, logger, writerId, timers = systemTimers } = options;
   const tasks = new Map<number, JourneyTask>();
   const racesOf = new Map<number, JourneyRaces>();
+  /** How to call off the answers to former owners, by partition. */
+  const takeOvers = new Map<number, () => void>();
   /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
   const assignments = new Map<number, symbol>();
   const partitionCount = await log.partitionCount('telemetry');
@@ -51,21 +55,30 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
     const assignment = Symbol(partition);
     assignments.set(partition, assignment);
     const races = readJourneyRaces({ log, codec, logger, partition, timers });
-    const [store] = await Promise.all([restoreJourneys(log, codec, partition), races.caughtUp]);
+    const [{ store, changelogEnd, contested }] = await Promise.all([restoreJourneys(log, codec, partition), races.caughtUp]);
     if (assignments.get(partition) !== assignment) return await races.close();
+    // Races may have gone while nobody looked.
+    for (const raceId of store.raceIds()) if (races.find(raceId) === undefined) store.delete(raceId);
+    const taskId = `${writerId}/${taskCount++}`;
     const task = new JourneyTask({
-      partition, log, codec, clock, logger, timers, store, writerId: `${writerId}/${taskCount++}`,
-      partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), routeOf: (routeId) => routes.active(routeId),
+      partition, log, codec, clock, logger, timers, store, writerId: taskId,
+      partitionOf: (key) => partitionOfKey(key, partitionCount), raceOf: (raceId) => races.find(raceId), takeNews: () => races.takeNews(), routeOf: (routeId) => routes.active(routeId),
       commit: async (nextOffset) => (await subscribed.promise).commit({ topic: 'telemetry', partition }, nextOffset),
     });
     tasks.set(partition, task);
     racesOf.set(partition, races);
+    takeOvers.set(partition, answerForeignWriters({
+      log, codec, logger, timers, topic: 'journey-states', partition, writerId: taskId, changelogEnd, contested,
+      position: () => task.store.position, assertOwnership: (keys) => task.assertOwnership(keys),
+    }));
   }
 
   async function drop(partition: number): Promise<void> {
     const races = racesOf.get(partition);
     tasks.get(partition)?.stop();
+    takeOvers.get(partition)?.();
     tasks.delete(partition);
+    takeOvers.delete(partition);
     racesOf.delete(partition);
     assignments.delete(partition);
     await races?.close();
@@ -88,6 +101,7 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
     },
   });
   subscribed.resolve(subscription);
+  const routeChecks = await refuseRoutes({ log, codec, logger });
 
   const stopTicking = every(timers, TICK_MS, () => {
     for (const [partition, task] of tasks) {
@@ -97,6 +111,7 @@ export async function runJourneys(options: JourneysOptions): Promise<Journeys> {
   const shutDown = async (): Promise<void> => {
     stopTicking();
     await Promise.allSettled([...tasks.values()].map((task) => task.drain()));
+    await routeChecks.close();
     await subscription.close({ drainMs: DRAIN_MS });
     await Promise.all([...tasks.keys()].map(drop));
   };

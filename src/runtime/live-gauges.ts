@@ -1,9 +1,13 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { Clock } from '../ports/clock.ts';
 import type { Historian } from './historian.ts';
+import { createJourneyGauges, type MeasuredJourney } from './journey-gauges.ts';
 import type { LogWatch } from './log-watch.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { ReadinessReport } from './readiness.ts';
+
+/** Vehicles with series of their own. */
+const MOST_JOURNEYS = 200;
 
 /** What the gauges read at scrape time, as far as this instance has it. */
 export type LiveSources = {
@@ -12,6 +16,8 @@ export type LiveSources = {
   readonly watch?: LogWatch;
   readonly pipeline?: Pipeline;
   readonly historian?: Historian;
+  /** Vehicles that are followed. */
+  readonly journeys?: () => readonly MeasuredJourney[];
 };
 
 /** Registers the gauges that are read and not counted; hand over sources as they come up. Cost of a scrape: one pass over the live races. */
@@ -68,6 +74,8 @@ export function createLiveGauges(registry: Registry): (sources: LiveSources) => 
   gauge('raceline_role_running', 'Roles of this instance: 1 = running, 0 = starting, stopping or not possible here', ['role'], (to) => {
     for (const [role, state] of Object.entries(live.readiness?.().roles ?? {})) to.set({ role }, state === 'running' ? 1 : 0);
   });
+
+  createJourneyGauges(registry, MOST_JOURNEYS, () => live.journeys?.() ?? []);
 
   return (sources) => {
     live = { ...live, ...sources };

@@ -33,8 +33,8 @@ export type Metrics = {
 };
 
 /**
- * Everything Prometheus sees. Every metric is registered from the start, fed or not. No label ever carries a race id; a
- * source, and a class of sources, gets a label of its own up to `maxSourceLabels`, first come, and is `other` beyond.
+ * Everything Prometheus sees. Every metric is registered from the start, fed or not. Only the gauges of vehicles carry
+ * race ids, at most 200; a source, and a class of sources, gets a label of its own up to `maxSourceLabels`, first come, and is `other` beyond.
  */
 export function createMetrics(maxSourceLabels: number): Metrics {
   const registry = new Registry();

@@ -3,12 +3,12 @@ import type { Clock } from '../ports/clock.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { PartitionId, RecordBatch, RecordLog, Subscription } from '../ports/record-log.ts';
-import { isBehind } from './changelog-headers.ts';
 import type { PipelineHooks } from './hooks.ts';
 import type { Learner } from './learner.ts';
 import { PartitionTask } from './partition-task.ts';
+import { restoreStore } from './restore-store.ts';
 import type { RouteStore } from './route-store.ts';
-import { foreignWrites, restoreStore } from './restore-store.ts';
+import { answerForeignWriters } from './take-over.ts';
 import { every, pause, systemTimers, type Timers } from './timers.ts';
 
 const PIPELINE_GROUP = 'pipeline';
@@ -47,7 +47,8 @@ export type Pipeline = {
 export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
   const { log, codec, learner, routes, clock, logger, hooks, writerId, timers = systemTimers } = options;
   const tasks = new Map<number, PartitionTask>();
-  const takeOverTimers = new Map<number, () => void>();
+  /** How to call off the answers to former owners, by partition. */
+  const takeOvers = new Map<number, () => void>();
   /** The assignment in force, by partition: a restore that ends after the loss of its partition comes to nothing. */
   const assignments = new Map<number, symbol>();
   let taskCount = 0;
@@ -77,46 +78,17 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     tasks.set(partition, task);
     learner.own(partition, partitionCount);
     hooks.onRestored(store.position, store.size, performance.now() - startedAt);
-    // What a former owner wrote behind a newer one is answered at once, and again when its window has passed: should this
-    // instance end before, compaction must not find the stale record as the last one of its key.
-    if (contested.size > 0) {
-      task.assertOwnership(contested).catch((error: unknown) => logger.warn({ partition, error: messageOf(error) }, 'Could not write our state again yet'));
-    }
-    if (log.zombieWindowMs > 0) {
-      const cancel = timers.after(log.zombieWindowMs, () => {
-        takeOverTimers.delete(partition);
-        void answerForeignWriters(task, taskId, partition, changelogEnd, contested);
-      });
-      takeOverTimers.set(partition, cancel);
-    }
-  }
-
-  /**
-   * The old owner's last request has arrived or expired by now: what it wrote since our restore is overwritten. Where it
-   * had come further than we have, only once we have, since what we write says nothing of the inputs that we lack.
-   */
-  async function answerForeignWriters(task: PartitionTask, taskId: string, partition: number, from: number, contested: ReadonlySet<string>): Promise<void> {
-    const again = (): void => {
-      if (tasks.get(partition) === task) takeOverTimers.set(partition, timers.after(log.zombieWindowMs, () => void answerForeignWriters(task, taskId, partition, from, contested)));
-    };
-    try {
-      const { keys: written, asOf } = await foreignWrites(log, codec, partition, from, taskId);
-      const keys = written.union(contested);
-      if (keys.size === 0 || tasks.get(partition) !== task) return;
-      if (asOf !== null && isBehind(task.store.position, asOf)) return again();
-      logger.warn({ partition, keys: keys.size }, 'Former owners wrote to the changelog after a take-over: writing our state again');
-      await task.assertOwnership(keys);
-    } catch (error) {
-      logger.warn({ partition, error: messageOf(error) }, 'Could not answer foreign writers; trying again');
-      again();
-    }
+    takeOvers.set(partition, answerForeignWriters({
+      log, codec, logger, timers, topic: 'race-states', partition, writerId: taskId, changelogEnd, contested,
+      position: () => task.store.position, assertOwnership: (keys) => task.assertOwnership(keys),
+    }));
   }
 
   function drop(partition: number): void {
     tasks.get(partition)?.stop();
     tasks.delete(partition);
-    takeOverTimers.get(partition)?.();
-    takeOverTimers.delete(partition);
+    takeOvers.get(partition)?.();
+    takeOvers.delete(partition);
     assignments.delete(partition);
     learner.disown(partition);
   }
@@ -191,7 +163,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
 
   async function close(): Promise<void> {
     stopWaking();
-    for (const cancel of takeOverTimers.values()) cancel();
+    for (const cancel of takeOvers.values()) cancel();
     const draining = [...tasks.values()];
     const finished = new AbortController();
     await Promise.race([finishSlices(), pause(timers, DRAIN_MS, finished.signal)]);

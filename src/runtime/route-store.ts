@@ -1,11 +1,9 @@
-import { messageOf } from '../errors.ts';
-import { routeOfJson } from '../journey/route-json.ts';
-import { isRefused, routeOf, type Route, type RouteRecord } from '../journey/route.ts';
 import type { KnownRoute } from '../operators/vehicles.ts';
 import type { Codec } from '../ports/codec.ts';
 import type { Logger } from '../ports/logger.ts';
 import type { LogRecord, RecordLog } from '../ports/record-log.ts';
 import { followTopic } from './follow-topic.ts';
+import { readRoute, type ReadRoute } from './read-route.ts';
 import { systemTimers, type Timers } from './timers.ts';
 import { beginTurn } from './turns.ts';
 
@@ -17,8 +15,10 @@ export type StoredRoute = {
   readonly routeId: string;
   /** Offset of its record: another version, another number. */
   readonly version: number;
+  /** When the log took it, epoch ms. */
+  readonly storedAtMs: number;
   /** As it was stored, and ready to be driven. Made anew at each call: some 0.1 ms for 1,000 points to decode alone. */
-  read(): { readonly record: RouteRecord; readonly route: Route };
+  read(): ReadRoute;
 };
 
 /** The topic routes as this instance has read it (a global store). A record that holds no route counts as none, as it does once compaction took the one before. */
@@ -44,36 +44,19 @@ export function readRoutes({ log, codec, logger, timers = systemTimers }: { read
   let awaited: { readonly offset: number; resolve(): void }[] = [];
   let next = 0;
 
-  function decode(routeId: string, value: Buffer): RouteRecord {
-    const result = codec.decode('routes', value);
-    if ('error' in result) throw new Error(result.error.message);
-    if (!result.raw) return result.decoded.value as RouteRecord;
-    // JSON of a producer: its types are not yet checked.
-    const file = routeOfJson(routeId, value.toString('utf8'));
-    if ('refusal' in file) throw new Error(file.refusal.reason);
-    return file.route;
-  }
-
-  /** Throws for what is no route. */
-  function read(routeId: string, value: Buffer): ReturnType<StoredRoute['read']> {
-    const record = decode(routeId, value);
-    const route = routeOf(record);
-    if (record.route_id !== routeId) throw new Error(`The route is called ${JSON.stringify(record.route_id.slice(0, 80))} under the key ${JSON.stringify(routeId.slice(0, 80))}`);
-    if (isRefused(route)) throw new Error(route.message);
-    return { record, route };
-  }
-
-  function take({ key, value, offset }: LogRecord): void {
+  function take({ key, value, offset, appendedAtMs }: LogRecord): void {
     const routeId = key?.toString('utf8') ?? '';
     routes.delete(routeId);
-    if (value === null) return;
-    try {
-      // Only to see whether it can be read.
-      read(routeId, value);
-      routes.set(routeId, { routeId, version: offset, read: () => read(routeId, value) });
-    } catch (error) {
-      logger.error({ offset, error: messageOf(error) }, 'A record of the topic routes holds no route');
-    }
+    // Only to see whether it can be read; refuse-routes.ts says where not.
+    if (value === null || 'code' in readRoute(codec, { key, value })) return;
+    routes.set(routeId, {
+      routeId, version: offset, storedAtMs: appendedAtMs,
+      read() {
+        const read = readRoute(codec, { key, value });
+        if ('code' in read) throw new Error(read.message);
+        return read;
+      },
+    });
   }
 
   function active(routeId: string): KnownRoute | undefined {

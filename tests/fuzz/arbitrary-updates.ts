@@ -18,6 +18,11 @@ const stage = fc.record({
   name: oddly(text), state: oddly(fc.constantFrom('pending', 'running', 'passed', 'failed', 'skipped')), seq: often(fc.nat(100), oddNumber), started_at: oddly(instant), completed_at: often(fc.constant(start + 2 * 86_400_000), oddInstant), planned_sec: oddly(number),
 }, { requiredKeys: [] });
 
+const position = fc.record({
+  route_version: often(fc.nat(100), oddNumber), along_m: oddly(number), off_m: oddly(number), next: often(fc.nat(40), oddNumber), own_mps: oddly(number), last_mps: oddly(number), usual_mps: oddly(number),
+  moves: oddly(fc.boolean()), moved_at: oddly(instant), trail_at: oddly(instant), trail_m: oddly(number), passed: often(fc.nat(40), oddNumber), passed_at: oddly(instant), delay_sec: often(fc.double({ min: -900, max: 900, noNaN: true }), oddNumber),
+}, { requiredKeys: ['route_version', 'along_m', 'off_m', 'next', 'moves', 'moved_at'] });
+
 /** Objects with the fields of a RaceUpdate, in right and wrong forms. */
 export const anyUpdate: fc.Arbitrary<Record<string, unknown>> = fc.record({
   race_id: oddly(fc.oneof(fc.constantFrom('r1', 'r2', 'r3'), text)),
@@ -37,6 +42,7 @@ export const anyUpdate: fc.Arbitrary<Record<string, unknown>> = fc.record({
   event: oddly(fc.record({ type: oddly(text), at: oddly(instant), data: anything }, { requiredKeys: [] })),
   events: oddly(fc.array(fc.record({ type: oddly(text), timestamp: oddly(instant), data: anything }, { requiredKeys: [] }), { maxLength: 3 })),
   route_id: oddly(text),
+  position: fc.oneof({ arbitrary: fc.constant(null), weight: 5 }, { arbitrary: oddly(position), weight: 1 }),
 }, { requiredKeys: ['race_id', 'source'] });
 
 /** Any JSON value, and mostly something like an update. */

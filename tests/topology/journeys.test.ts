@@ -93,7 +93,7 @@ async function append(topic: 'race-updates' | 'telemetry', raceId: string, value
 }
 
 async function open(raceId: string, record: RouteRecord): Promise<void> {
-  await log.append('routes', 0, [{ key: Buffer.from(record.route_id), value: codec.encode('routes', record) }]);
+  await routes.reached(await log.append('routes', 0, [{ key: Buffer.from(record.route_id), value: codec.encode('routes', record) }]));
   await append('race-updates', raceId, [{ ...emptyUpdate(raceId, 'city', nowMs), title: 'line', state: 'queued', route_id: record.route_id }]);
 }
 
@@ -189,6 +189,8 @@ describe('vehicles through the whole graph', () => {
     await send('bus', points);
     await arrive('bus');
     const etas = await etasOf('bus');
+    expect(etas[0]).toMatchObject({ reason: 'submitted', basis: 'plan', finish_at: null, milestones: route.waypoints.map(({ name }) => ({ name, kind: 'waypoint', eta_type: 'anticipated' })) });
+    for (const [i, { eta_at }] of etas[0]!.milestones.entries()) expect(Math.abs(eta_at! - route.waypoints[i]!.plannedAtMs!)).toBeLessThan(90_000);
     const before = etas.find(({ basis }) => basis === 'telemetry')!;
     expect(before.milestones.map(({ eta_type, eta_at }) => [eta_type, eta_at !== null])).toEqual(Array.from({ length: STOPS }, () => ['anticipated', true]));
     const midway = etas.find(({ reason, milestones }) => reason === 'passage' && milestones[3]!.passed_at !== null)!;

@@ -50,9 +50,9 @@ export function JourneyPage({ raceId }: { readonly raceId: string }) {
 
 type Timed = { readonly nowMs: number; readonly timeZone: string | null };
 
-function End({ journey: { arrived_at: arrivedAt, eta_at: etaAt, p10_at: p10At, p90_at: p90At, departed_at: departedAt }, nowMs, timeZone }: Timed & { readonly journey: JourneyDetails }) {
+function End({ journey: { phase, arrived_at: arrivedAt, eta_at: etaAt, p10_at: p10At, p90_at: p90At, departed_at: departedAt }, nowMs, timeZone }: Timed & { readonly journey: JourneyDetails }) {
   if (arrivedAt !== null) return <div><strong class="time">{clockTime(arrivedAt, nowMs, timeZone)}</strong><span class="sub">arrived{departedAt === null ? '' : `, ${spell((arrivedAt - departedAt) / 1_000)} after it left`}</span></div>;
-  if (etaAt === null) return <div><strong class="time">No ETA</strong><span class="sub">it stands still, or nothing is known of its route</span></div>;
+  if (etaAt === null) return <div><strong class="time">No ETA</strong><span class="sub">{phase === 'pre_departure' ? 'it has not left, and nobody planned when' : 'it stands still, or nothing is known of its route'}</span></div>;
   return (
     <div>
       <strong class="time">{clockTime(etaAt, nowMs, timeZone)}</strong>

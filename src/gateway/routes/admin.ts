@@ -5,6 +5,7 @@ import type { App } from '../app.ts';
 import { createCompactor, type CompactionJob } from '../compaction.ts';
 import type { GatewayContext } from '../context.ts';
 import { HttpFailure } from '../failures.ts';
+import { iso, isoOrNull } from '../iso.ts';
 import { interpolatedQuantile } from '../metric-quantile.ts';
 import { purgeRaces } from '../purge.ts';
 import { failures } from '../schemas.ts';
@@ -202,12 +203,4 @@ function noted(value: unknown): string | null {
 
 function jobBody(job: CompactionJob) {
   return { job_id: job.id, status: job.state, started_at: iso(job.startedAtMs), finished_at: isoOrNull(job.finishedAtMs), cleaned: [...job.cleaned], error: job.error };
-}
-
-function iso(atMs: number): string {
-  return new Date(atMs).toISOString();
-}
-
-function isoOrNull(atMs: number | null): string | null {
-  return atMs === null ? null : iso(atMs);
 }

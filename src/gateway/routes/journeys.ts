@@ -5,7 +5,7 @@ import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
 import { journeyDetailsOf, journeyViewOf, JourneyBody, JourneyDetailsBody, type JourneyDetails, type JourneyView } from '../journey-views.ts';
 import { failures, RaceIdParam } from '../schemas.ts';
-import { requireView } from './require-view.ts';
+import { requireVehicles } from './require-view.ts';
 
 const tags = ['v1'];
 const DEFAULT_LIMIT = 1_000;
@@ -19,11 +19,8 @@ const ListQuery = Type.Object({
 
 /** Vehicles under way: where they are, and when they will be where. Their ETAs are those of their races. */
 export function journeyRoutes(app: App, context: GatewayContext): void {
-  const { journeys, routes, view } = context;
-  app.addHook('preHandler', requireView(context));
-  app.addHook('preHandler', async () => {
-    if (!journeys.isCaughtUp() || !routes.isCaughtUp()) throw failure('not_ready', 'Journeys are still being read from the log');
-  });
+  const { clock, journeys, routes, view } = context;
+  app.addHook('preHandler', requireVehicles(context));
 
   app.get('/v1/journeys', {
     schema: { tags, summary: 'Vehicles that are followed, the most recently heard first', querystring: ListQuery, response: { 200: Type.Object({ journeys: Type.Array(JourneyBody), total: Type.Integer({ description: 'How many fit, whatever the limit' }) }), ...failures } },
@@ -39,11 +36,11 @@ export function journeyRoutes(app: App, context: GatewayContext): void {
   });
 
   app.get('/v1/journeys/:id', {
-    schema: { tags, summary: 'One vehicle with all waypoints of its route', params: RaceIdParam, response: { 200: JourneyDetailsBody, ...failures } },
+    schema: { tags, summary: 'One vehicle with its course, and all waypoints and points of interest of its route', params: RaceIdParam, response: { 200: JourneyDetailsBody, ...failures } },
   }, async (request): Promise<JourneyDetails> => {
     const { id } = request.params;
     const [seen, race] = [journeys.get(id), view.get(id)];
     if (seen === undefined || race === undefined) throw failure('not_found', `No vehicle is followed under the id ${JSON.stringify(id.slice(0, 200))}`);
-    return journeyDetailsOf(seen, race, routes.find(seen.route_id));
+    return journeyDetailsOf(seen, race, routes.find(seen.route_id), clock.nowMs());
   });
 }

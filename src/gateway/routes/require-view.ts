@@ -7,3 +7,12 @@ export function requireView(context: Pick<GatewayContext, 'view'>): () => Promis
     if (!context.view.isRestored()) throw failure('not_ready', 'The live view is still being restored from the log');
   };
 }
+
+/** The same for vehicles: races, journeys and routes. */
+export function requireVehicles(context: Pick<GatewayContext, 'view' | 'journeys' | 'routes'>): () => Promise<void> {
+  const races = requireView(context);
+  return async () => {
+    await races();
+    if (!context.journeys.isCaughtUp() || !context.routes.isCaughtUp()) throw failure('not_ready', 'Journeys are still being read from the log');
+  };
+}

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { Type } from 'typebox';
 import type { PointOfInterest } from '../../journey/route.ts';
 import { refusalOfId } from '../../race/identity.ts';
-import { reject } from '../../errors.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure, rejectionFailure } from '../failures.ts';
-import { createRouteEditor, knownRoute } from '../route-editor.ts';
+import { knownRoute } from '../route-editor.ts';
+import { routeInFile } from '../route-upload.ts';
 import { PoiBody, RouteSummaryBody, RouteViewBody, routeViewOf, summaryOf, type RouteSummary, type RouteView } from '../route-views.ts';
 import { failures } from '../schemas.ts';
 import { objectBody } from '../validation.ts';
@@ -32,9 +32,7 @@ const PoiPost = Type.Intersect([Type.Object({ id: Type.Optional(Type.String({ ma
 
 /** Routes that vehicles travel: files in, what is known of them out, points of interest beside them. */
 export function travelRoutes(app: App, context: GatewayContext): void {
-  const { routes } = context;
-  const editor = createRouteEditor(context);
-  app.addHook('onClose', () => editor.drain());
+  const { routes, routeEditor: editor } = context;
   app.addHook('preHandler', async () => {
     if (!routes.isCaughtUp()) throw failure('not_ready', 'The routes are still being read from the log');
   });
@@ -50,10 +48,8 @@ export function travelRoutes(app: App, context: GatewayContext): void {
       },
     }, async (request, reply): Promise<RouteView> => {
       const { route_id: routeId, name } = request.query as { readonly route_id?: string; readonly name?: string };
-      const text = textOf(request.body);
-      const file = context.readRouteFile(routeId ?? randomUUID(), text);
-      if ('refusal' in file) throw refusedFile(file.refusal.line, file.refusal.reason);
-      const record = { ...file.route, ...(routeId === undefined ? {} : { route_id: routeId }), ...(name === undefined ? {} : { name }) };
+      const read = routeInFile(request.body, routeId ?? randomUUID(), context.readRouteFile);
+      const record = { ...read, ...(routeId === undefined ? {} : { route_id: routeId }), ...(name === undefined ? {} : { name }) };
       void reply.code(routes.find(record.route_id) === undefined ? 201 : 200);
       return routeViewOf(await editor.put(record));
     });
@@ -123,22 +119,6 @@ export function travelRoutes(app: App, context: GatewayContext): void {
     });
     return { id: poiId };
   });
-}
-
-function textOf(body: unknown): string {
-  if (!Buffer.isBuffer(body) || body.length === 0) throw failure('invalid_request', 'The body must be a route file');
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch {
-    throw refusedFile(1, 'The file is not UTF-8');
-  }
-}
-
-function refusedFile(line: number, reason: string) {
-  const refused = rejectionFailure(reject('route_invalid', `Line ${line}: ${reason}`));
-  refused.body['line'] = line;
-  refused.body['reason'] = reason;
-  return refused;
 }
 
 /** Where it may be is judged with the route as a whole. */

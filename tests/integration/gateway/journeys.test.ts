@@ -10,7 +10,9 @@ import { silentLogger as logger } from '../../support/silent-logger.ts';
 import { openEngines, openGateway, send, until, type Engines } from './harness.ts';
 
 const startAtMs = Math.floor(Date.now() / 1_000) * 1_000 - 250_000;
-const record = lineOfStops('line/1', 4, startAtMs);
+const LAT_M = 111_195;
+const poi = (id: string, metres: number, besideM: number) => ({ id, name: id, lat: 50 + metres / LAT_M, lon: 8 + besideM / (LAT_M * Math.cos((50.05 * Math.PI) / 180)), radius_m: null });
+const record = { ...lineOfStops('line/1', 4, startAtMs), pois: [poi('on', 5_600, 0), poi('beside', 5_600, 1_000), poi('behind', 1_000, 0), poi('far', 5_600, 30_000), poi('end', 6_000, 0)] };
 const route = readyRoute(record);
 const clock = { nowMs: () => Date.now() };
 let engines: Engines;
@@ -77,13 +79,54 @@ describe('GET /v1/journeys', () => {
     expect(waypoints[3].distance_m).toBeCloseTo(1_000, -2);
   });
 
+  test('says how it keeps to its route, and counts from its departure', async () => {
+    const { body } = await send(gateway, 'GET', '/v1/journeys/bus');
+    expect(body.heading_deg).toBe(0);
+    expect(body.course).toMatchObject({ status: 'on_course', rejoin: null });
+    expect(body.course.bearing_deg).toBeCloseTo(0, 3);
+    expect(body.course.off_deg).toBeCloseTo(0, 3);
+    expect(body.until_departure_sec).toBe(0);
+    expect(Math.abs(body.since_departure_sec - (Date.now() - body.departed_at) / 1_000)).toBeLessThan(5);
+  });
+
+  test('has ETAs of points of interest between those of the waypoints around them, with the detour', async () => {
+    const { pois, waypoints, at, along_m: alongM } = (await send(gateway, 'GET', '/v1/journeys/bus')).body;
+    const { on, beside, behind, far, end } = Object.fromEntries(pois.map((one: { id: string }) => [one.id, one]));
+    const lastAt = waypoints.at(-1).eta_at;
+    expect(on).toMatchObject({ status: 'ahead_on_route', course_status: 'on_course' });
+    expect(on.distance_m).toBeCloseTo(600, -1);
+    expect(on.bearing_deg).toBeCloseTo(0, 1);
+    expect(on.eta_at).toBeCloseTo(at + ((5_600 - alongM) / (6_000 - alongM)) * (lastAt - at), -3);
+    expect(beside).toMatchObject({ status: 'ahead_on_route', course_status: 'off_track' });
+    expect(beside.distance_m).toBeCloseTo(1_600, -1);
+    // 1 km at its own 20 m/s.
+    expect(beside.eta_at - on.eta_at).toBeCloseTo(50_000, -3);
+    expect(end.eta_at).toBeCloseTo(lastAt, -3);
+    expect(behind).toMatchObject({ status: 'already_passed', course_status: 'behind', eta_at: null, distance_m: null });
+    expect(far).toMatchObject({ status: 'not_on_route', eta_at: null, distance_m: null });
+  });
+
   test.each([['source=ci*', 1], ['source=x*', 0], ['route=line%2F1', 1], ['route=other', 0], ['phase=in_flight', 1], ['phase=post_arrival', 0]])('with %s finds %i', async (query, total) => {
     expect((await send(gateway, 'GET', `/v1/journeys?${query}`)).body.total).toBe(total);
   });
 
+  test('lets a vehicle depart and arrive by hand that no position has come from', async () => {
+    await send(gateway, 'POST', '/v1/updates', JSON.stringify({ race_id: 'tram', source: 'city', at: startAtMs, state: 'queued', route_id: 'line/1' }), { 'content-type': 'application/x-ndjson' });
+    await until(async () => (await send(gateway, 'GET', '/v1/races/tram')).status === 200);
+    expect((await send(gateway, 'GET', '/api/flight-status?race_id=tram')).body).toMatchObject({ phase: 'pre_departure', scheduled_departure_time: new Date(startAtMs).toISOString() });
+    expect(await send(gateway, 'POST', '/api/flight-status/depart?race_id=tram')).toMatchObject({ status: 200, body: { phase: 'in_flight' } });
+    await until(async () => (await send(gateway, 'GET', '/v1/races/tram')).body.state === 'running');
+    expect((await send(gateway, 'GET', '/api/flight-status?race_id=tram')).body).toMatchObject({ phase: 'in_flight', time_until_departure_seconds: 0 });
+    expect(await send(gateway, 'POST', '/api/flight-status/arrive?race_id=tram', { reason: 'seen at the platform' })).toMatchObject({ status: 200, body: { phase: 'post_arrival' } });
+    await until(async () => (await send(gateway, 'GET', '/v1/races/tram')).body.state === 'passed');
+    expect((await send(gateway, 'POST', '/api/flight-status/depart?race_id=tram')).status).toBe(400);
+    // The one under way is meant where none is named.
+    expect((await send(gateway, 'GET', '/api/flight-status')).body).toMatchObject({ race_id: 'bus', phase: 'in_flight' });
+  });
+
   test('shows no leg of a route that has changed since, and answers 404 for who is not followed', async () => {
     await send(gateway, 'PUT', '/v1/routes/line%2F1/pois/p', { lat: 50.01, lon: 8 });
-    expect((await send(gateway, 'GET', '/v1/journeys/bus')).body).toMatchObject({ leg: null, remaining_m: null, waypoints: [], route_id: 'line/1' });
+    expect((await send(gateway, 'GET', '/v1/journeys/bus')).body).toMatchObject({ leg: null, remaining_m: null, waypoints: [], pois: [], course: null, route_id: 'line/1' });
     expect(await send(gateway, 'GET', '/v1/journeys/none')).toMatchObject({ status: 404, body: { code: 'not_found' } });
     expect((await send(gateway, 'GET', '/v1/journeys?phase=flying')).status).toBe(400);
   });

@@ -21,5 +21,5 @@ describe.skipIf(whyNoSchemathesis() !== null)('schemathesis', () => {
     ]);
     expect(code, output.slice(-12_000)).toBe(0);
     expect(output).toMatch(/\d{3,} generated/);
-  }, 300_000);
+  }, 480_000);
 });

@@ -23,7 +23,7 @@ export async function checkVehicles({ world, cluster, codec, log, counts, races,
   const partitions = Array.from({ length: cluster.partitionCount('telemetry') }, (_, partition) => partition);
   const positions: JourneyPartition[] = [];
   void (async () => {
-    for (const partition of partitions) positions.push((await restoreJourneys(log, codec, partition)).position);
+    for (const partition of partitions) positions.push((await restoreJourneys(log, codec, partition)).store.position);
   })();
   if (!await world.run(() => positions.length === partitions.length, within)) return report('the journeys cannot be restored');
   for (const position of positions) {

@@ -11,7 +11,7 @@ import { drive, lineOfStops, readyRoute, truePassageMs } from '../../support/jou
 const T0 = Date.UTC(2026, 0, 31, 12);
 const route = readyRoute(lineOfStops('r', 4, T0));
 const identity: JourneyIdentity = { race_id: 'bus', source: 'city', first_offset: 3, attempt: 1, route_id: 'r', route_version: 0 };
-const race: JourneyOfRace = { identity, departedAtMs: null };
+const race: JourneyOfRace = { identity, byHand: { departedAtMs: null, arrivedAtMs: null } };
 const track = drive('bus', route, T0);
 
 type Run = { followed: FollowedJourney | undefined; readonly updates: RaceUpdate[]; readonly outcomes: FollowOutcome[] };
@@ -93,7 +93,7 @@ describe('takeTelemetry()', () => {
 
   it('has left when a person says so', () => {
     const still = { ...track[0]!, speed_mps: 0 };
-    const { updates, followed } = run([still, { ...still, at: T0 + 1_000 }], { of: { ...race, departedAtMs: T0 - 5_000 } });
+    const { updates, followed } = run([still, { ...still, at: T0 + 1_000 }], { of: { ...race, byHand: { departedAtMs: T0 - 5_000, arrivedAtMs: null } } });
     expect(updates).toMatchObject([{ plan: [{}, {}, {}, {}] }, { state: 'running', started_at: T0 - 5_000 }, { progress: 0 }]);
     expect(followed!.phase).toMatchObject({ phase: 'in_flight', departedAtMs: T0 - 5_000 });
   });

@@ -4,7 +4,7 @@ import { rejectionCodes } from '../../../src/errors.ts';
 import { evolve } from '../../../src/race/evolve.ts';
 import { isFinished, type RaceState } from '../../../src/race/state.ts';
 import type { RaceUpdate } from '../../../src/race/update.ts';
-import { fold, positionOf, sec, stage, updateAt } from './updates.ts';
+import { fold, positionBefore, positionOf, sec, stage, updateAt } from './updates.ts';
 
 type Fields = Partial<RaceUpdate>;
 
@@ -20,7 +20,7 @@ const story: fc.Arbitrary<RaceUpdate[]> = fc.record({
     title: fc.option(fc.constantFrom('a', 'b', 'c')), progress: fc.option(fc.integer({ min: 0, max: 100 })), eta: fc.option(fc.integer({ min: 0, max: 9 })),
     key: fc.option(fc.constantFrom('k1', 'k2', 'k3')), value: fc.option(fc.constantFrom('x', 'y')), deeplink: fc.option(fc.constantFrom('x://1', 'x://2')),
     plan: fc.option(fc.array(fc.constantFrom('build', 'test'), { maxLength: 2 })), event: fc.option(fc.constantFrom('log', 'warn')),
-    deadline: fc.option(fc.integer({ min: 1, max: 5 })), route: fc.option(fc.constantFrom('r1', 'r2')),
+    deadline: fc.option(fc.integer({ min: 1, max: 5 })), route: fc.option(fc.constantFrom('r1', 'r2')), next: fc.option(fc.integer({ min: 0, max: 3 })),
   }), { maxLength: 12 }),
   stages: fc.array(fc.record({
     startedSec: fc.integer({ min: 25, max: 60 }), lengthSec: fc.integer({ min: 0, max: 30 }), toldStart: fc.boolean(), toldEnd: fc.boolean(),
@@ -44,7 +44,7 @@ const story: fc.Arbitrary<RaceUpdate[]> = fc.record({
       title: note.title, progress: note.progress, eta_sec: note.eta, deeplink: note.deeplink, route_id: note.route,
       eta_kind: note.eta === null ? null : 'total', metadata: note.key === null ? null : { [note.key]: note.value },
       plan: note.plan?.map((name) => ({ name, planned_sec: null, planned_at: null })) ?? null,
-      event: note.event === null ? null : { type: note.event, at: null, data: null }, deadline_at: note.deadline === null ? null : sec(note.deadline),
+      event: note.event === null ? null : { type: note.event, at: null, data: null }, deadline_at: note.deadline === null ? null : sec(note.deadline), position: note.next === null ? null : positionBefore(note.next),
     }]);
   }
   if (outcome !== null) parts.push([110, { state: outcome, completed_at: toldEnd ? sec(109) : null, metadata: { exit_code: '0' } }]);
@@ -66,7 +66,7 @@ function factsOf(race: RaceState): unknown {
   const facts = { title, attempt, state, queued_at, started_at, completed_at, started_derived, completed_derived, plan, events, about, metadata };
   // After the end repeats, progress and estimates are late: what they would have told depends on when they come.
   if (isFinished(state)) return { ...facts, stages: stages.map(({ at: _at, ...rest }) => rest), about: about.slice(0, 3), plan };
-  return { ...facts, stages, progress: race.progress, eta: race.eta_sec, last_at: race.last_at, field_at: race.field_at };
+  return { ...facts, stages, progress: race.progress, eta: race.eta_sec, last_at: race.last_at, field_at: race.field_at, position: race.position };
 }
 
 /** Anything that passes normalization, at few instants, so that ties, conflicts, ends and new attempts abound. */
@@ -83,6 +83,7 @@ const anyUpdate: fc.Arbitrary<RaceUpdate> = fc.record({
     seq: fc.option(fc.constantFrom(1, 2)), started_at: fc.constant(null), completed_at: fc.constant(null), planned_sec: fc.option(fc.constantFrom(1, 2)),
   })),
   event: fc.option(fc.record({ type: fc.constantFrom('a', 'b'), at: fc.constant(null), data: fc.constant(null) })),
+  position: fc.option(fc.constantFrom(1, 2).map(positionBefore)),
 }, { requiredKeys: ['at'] }).map((fields) => {
   const instants = Object.fromEntries(
     (['started_at', 'completed_at', 'queued_at'] as const).map((name) => [name, fields[name] == null ? null : sec(fields[name])]),

@@ -1,12 +1,9 @@
 import { describe, expect, it, test } from 'vitest';
 import { normalizeUpdate } from '../../../src/race/normalize.ts';
 import { emptyUpdate, type JourneyPosition } from '../../../src/race/update.ts';
-import { fold, raceAfter, sec, START_MS, updateAt } from './updates.ts';
+import { fold, positionBefore, raceAfter, sec, START_MS, updateAt } from './updates.ts';
 
-const position: JourneyPosition = {
-  route_version: 4, along_m: 1200.5, off_m: 3, next: 2, own_mps: 6, last_mps: 0, usual_mps: 8, moves: true, moved_at: sec(30),
-  trail_at: sec(-300), trail_m: 0, passed: 1, passed_at: sec(10), delay_sec: -4.5,
-};
+const position = positionBefore(2);
 const at = (seconds: number, fields: Partial<JourneyPosition> = {}) => updateAt(seconds, { position: { ...position, ...fields } });
 const normalized = (value: unknown) => normalizeUpdate({ ...emptyUpdate('bus', 'city', START_MS), position: value }, START_MS);
 

@@ -1,6 +1,6 @@
 import { evolve, type EvolveResult } from '../../../src/race/evolve.ts';
 import type { RaceState } from '../../../src/race/state.ts';
-import { emptyUpdate, type RaceUpdate, type StageUpdate } from '../../../src/race/update.ts';
+import { emptyUpdate, type JourneyPosition, type RaceUpdate, type StageUpdate } from '../../../src/race/update.ts';
 
 /** 2026-01-01T00:00:00Z; the tests count seconds from here. */
 export const START_MS = Date.UTC(2026, 0, 1);
@@ -15,6 +15,14 @@ export function updateAt(seconds: number, fields: Partial<RaceUpdate> = {}): Rac
 
 export function stage(name: string, state: StageUpdate['state'], fields: Partial<StageUpdate> = {}): StageUpdate {
   return { name, state, seq: null, started_at: null, completed_at: null, planned_sec: null, ...fields };
+}
+
+/** Of a vehicle on its way to a waypoint. */
+export function positionBefore(next: number): JourneyPosition {
+  return {
+    route_version: 4, along_m: 600 * next, off_m: 3, next, own_mps: 6, last_mps: 0, usual_mps: 8, moves: true, moved_at: sec(30),
+    trail_at: sec(-300), trail_m: 0, passed: next === 0 ? null : next - 1, passed_at: next === 0 ? null : sec(10), delay_sec: -4.5,
+  };
 }
 
 /** One update after the other, each at the next offset; null = nothing was applied yet. */

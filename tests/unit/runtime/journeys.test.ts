@@ -8,6 +8,7 @@ import { partitionOf } from '../../../src/race/partition.ts';
 import { isPositionKey } from '../../../src/race/position-key.ts';
 import type { RaceState } from '../../../src/race/state.ts';
 import { emptyUpdate, type RaceUpdate } from '../../../src/race/update.ts';
+import { changelogHeaders } from '../../../src/runtime/changelog-headers.ts';
 import { noHooks } from '../../../src/runtime/hooks.ts';
 import { runJourneys, type Journeys } from '../../../src/runtime/journeys.ts';
 import { runLearner, type Learner } from '../../../src/runtime/learner.ts';
@@ -171,5 +172,82 @@ describe('runJourneys()', () => {
     expect(new Set(told).size, 'each the same').toBe(STOPS);
     expect((await stateOf('bus'))!.stages.map(({ name, occurrence }) => [name, occurrence])).toEqual(Array.from({ length: STOPS }, (_, i) => [`stop ${i}`, 1]));
     expect(totals(second).read).toBe(track.length);
+  });
+
+  it('lets a vehicle depart and arrive by events of its race, with a position and without any', async () => {
+    const journeys = await follow();
+    await openRace('bus');
+    await openRace('silent');
+    const still = { ...drive('bus', route, T0)[0]!, speed_mps: 0 };
+    await append('telemetry', 'bus', [still]);
+    await waitUntil('it is followed', () => totals(journeys).applied === 1);
+    const say = async (type: string, at: number) => {
+      for (const raceId of ['bus', 'silent']) await append('race-updates', raceId, [{ ...emptyUpdate(raceId, 'city', at), event: { type, at, data: null } }]);
+    };
+    const phaseOfBus = () => [...journeys.tasks.values()].map(({ store }) => store.get('bus')?.phase.phase).find((phase) => phase !== undefined);
+    await say('depart', T0 + 1_000);
+    for (const raceId of ['bus', 'silent']) await waitUntil(`${raceId} has left`, async () => (await stateOf(raceId))?.state === 'running');
+    expect((await stateOf('silent'))!.started_at).toBe(T0 + 1_000);
+    expect(phaseOfBus()).toBe('in_flight');
+    await say('arrive', T0 + 90_000);
+    for (const raceId of ['bus', 'silent']) await isOver(raceId);
+    expect(await stateOf('bus')).toMatchObject({ started_at: T0 + 1_000, completed_at: T0 + 90_000 });
+    await waitUntil('the journey knows', () => phaseOfBus() === 'post_arrival');
+  });
+
+  it('lets go of a journey whose race is forgotten, also where that was while nobody followed', async () => {
+    const first = await follow();
+    for (const raceId of ['bus', 'tram']) {
+      await openRace(raceId);
+      await append('telemetry', raceId, drive(raceId, route, T0).slice(0, 20));
+    }
+    await waitUntil('they are followed', () => totals(first).applied === 40);
+    await log.append('race-updates', partitionOf('bus', 4), [{ key: Buffer.from('bus'), value: null }]);
+    const sizeOf = (journeys: Journeys) => [...journeys.tasks.values()].reduce((sum, { store }) => sum + store.size, 0);
+    await waitUntil('the bus is gone', () => sizeOf(first) === 1);
+    await first.close();
+    await log.append('race-updates', partitionOf('tram', 4), [{ key: Buffer.from('tram'), value: null }]);
+    await waitUntil('the tram is forgotten', async () => (await readAll('race-states')).some(({ key, value }) => String(key) === 'tram' && value === null));
+    const second = await follow();
+    await waitUntil('partitions are taken', () => second.tasks.size === 4);
+    expect(sizeOf(second)).toBe(0);
+  });
+
+  it('answers what a former owner writes behind it with its own state', async () => {
+    const windowMs = 300;
+    const journeys = await follow({ ...log, zombieWindowMs: windowMs });
+    await openRace('bus');
+    const track = drive('bus', route, T0);
+    await append('telemetry', 'bus', track.slice(0, 60));
+    await waitUntil('it is followed', () => totals(journeys).applied === 60);
+    const partition = partitionOf('bus', 4);
+    await journeys.tasks.get(partition)!.drain();
+    const rows = async () => (await readAll('journey-states')).filter(({ key }) => String(key) === 'bus');
+    const [own] = await rows();
+    // What the former owner had in hand stands for a lesser offset.
+    const stale = { ...valueOf<object>('journey-states', own!), along_m: 1, applied_offset: 3 };
+    await log.append('journey-states', partition, [{ key: Buffer.from('bus'), value: codec.encode('journey-states', stale, 'JourneyState'), headers: changelogHeaders('former', { epoch: 0, applied_offset: 3 }) }]);
+    await waitUntil('it is answered', async () => (await rows()).length === 3);
+    expect((await rows()).at(-1)!.value).toEqual(own!.value);
+  });
+
+  it('puts what is no route among the dead letters, once, with its code', async () => {
+    const put = (key: string, value: Buffer | null) => log.append('routes', 0, [{ key: Buffer.from(key), value }]);
+    await put('bytes', Buffer.from([9, 9]));
+    await put('other', codec.encode('routes', record));
+    await put('short', codec.encode('routes', { ...lineOfStops('short', 2, T0), points: record.points.slice(0, 1) }));
+    await put('json', Buffer.from('{"points": [\n{"lat": 91, "lon": 8}]}'));
+    await put('gone', null);
+    const letters = async () => (await readAll('dead-letters')).map(({ headers }) => ['topic', 'offset', 'code'].map((wanted) => String(headers.find(([name]) => name === wanted)?.[1])));
+    const expected = [['routes', '1', 'undecodable'], ['routes', '2', 'key_mismatch'], ['routes', '3', 'route_invalid'], ['routes', '4', 'route_invalid']];
+    const first = await follow();
+    await waitUntil('they are refused', async () => (await letters()).length === expected.length);
+    await first.close();
+    await follow();
+    await openRace('bus');
+    await append('telemetry', 'bus', drive('bus', route, T0).slice(0, 1));
+    await waitUntil('the good one stands', () => totals(running.at(-1)!).applied === 1);
+    expect(await letters()).toEqual(expected);
+    expect(routes.size()).toBe(1);
   });
 });

@@ -1,12 +1,14 @@
+import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import type { FinishedRace } from '../../../src/forecast/history-record.ts';
+import { createJourneyGauges, type MeasuredJourney } from '../../../src/runtime/journey-gauges.ts';
 import { createMetrics, type Metrics } from '../../../src/runtime/metrics.ts';
 import type { PartitionTask } from '../../../src/runtime/partition-task.ts';
 import { PartitionStore } from '../../../src/runtime/race-store.ts';
 import { checkpoint, finishedRace, partitionState } from '../../support/clickhouse/history-records.ts';
 
 /** Values by their labels in alphabetical order. */
-async function valuesOf(metrics: Metrics, name: string): Promise<Record<string, number>> {
+async function valuesOf(metrics: Pick<Metrics, 'registry'>, name: string): Promise<Record<string, number>> {
   const found = (await metrics.registry.getMetricsAsJSON()).find((metric) => metric.name === name);
   return Object.fromEntries((found?.values ?? []).map(({ labels, value }) => [
     Object.entries(labels).sort().map(([label, text]) => `${label}=${text}`).join(' '), value,
@@ -115,4 +117,27 @@ test('a role counts as running only when it runs', async () => {
   const metrics = createMetrics(50);
   metrics.observe({ readiness: () => ({ ready: true, roles: { pipeline: 'running', historian: 'unavailable: no chdb' } }) });
   expect(await valuesOf(metrics, 'raceline_role_running')).toEqual({ 'role=pipeline': 1, 'role=historian': 0 });
+});
+
+test('vehicles have series of their own up to a limit, the rest are added up, and nothing of one that is gone stays', async () => {
+  const registry = new Registry();
+  let fleet: MeasuredJourney[] = [];
+  createJourneyGauges(registry, 2, () => fleet);
+  const bus = (raceId: string, changes: Partial<MeasuredJourney> = {}): MeasuredJourney => ({
+    raceId, routeId: 'line', phase: 'in_flight', etaType: 'estimated', etaSec: 60, distanceM: 500, progressPercent: 50, untilDepartureSec: 0, ...changes,
+  });
+  fleet = [bus('a', { phase: 'pre_departure', etaType: 'anticipated', untilDepartureSec: -30 }), bus('b', { etaSec: null }), bus('c'), bus('d')];
+  const values = (name: string) => valuesOf({ registry }, name);
+  expect(await values('raceline_journeys')).toEqual({ 'phase=pre_departure': 1, 'phase=in_flight': 3 });
+  expect(await values('raceline_journey_eta_seconds')).toEqual({ 'eta_type=anticipated race_id=a route_id=line': 60, 'eta_type=estimated race_id=other route_id=other': 120 });
+  expect(await values('raceline_journey_distance_meters')).toEqual({ 'race_id=a route_id=line': 500, 'race_id=b route_id=line': 500, 'race_id=other route_id=other': 1_000 });
+  expect(await values('raceline_journey_phase')).toEqual({ 'race_id=a route_id=line': 0, 'race_id=b route_id=line': 1 });
+  expect(await values('raceline_journey_until_departure_seconds')).toEqual({ 'race_id=a route_id=line': -30, 'race_id=b route_id=line': 0 });
+  // It leaves: its anticipated series must not stay beside the estimated one. A newcomer in front takes nobody's place.
+  fleet = [bus('e'), bus('b'), bus('a')];
+  expect(await values('raceline_journey_eta_seconds')).toEqual({ 'eta_type=estimated race_id=other route_id=other': 60, 'eta_type=estimated race_id=b route_id=line': 60, 'eta_type=estimated race_id=a route_id=line': 60 });
+  fleet = [bus('e'), bus('b')];
+  expect(await values('raceline_journey_progress_percent')).toEqual({ 'race_id=e route_id=line': 50, 'race_id=b route_id=line': 50 });
+  fleet = [];
+  expect(await values('raceline_journeys')).toEqual({});
 });

@@ -8,7 +8,8 @@ import { positionKey } from '../../../src/race/position-key.ts';
 import { emptyUpdate } from '../../../src/race/update.ts';
 import { changelogHeaders } from '../../../src/runtime/changelog-headers.ts';
 import { initialPosition } from '../../../src/runtime/race-store.ts';
-import { foreignWrites, restoreStore } from '../../../src/runtime/restore-store.ts';
+import { foreignWrites } from '../../../src/runtime/changelog.ts';
+import { restoreStore } from '../../../src/runtime/restore-store.ts';
 import { embeddedCodec } from '../../support/graph-driver.ts';
 
 const codec = await embeddedCodec();
@@ -70,7 +71,7 @@ describe('foreignWrites()', () => {
     await write('mine', 4, 'r1', 'x');
     await write('old', 8, 'r2', 'x');
     await write('older', 2, 'r3', null);
-    const { keys, asOf } = await foreignWrites(log, codec, 0, 2, 'mine');
+    const { keys, asOf } = await foreignWrites(log, codec, 'race-states', 0, 2, 'mine');
     expect(keys).toEqual(new Set(['r2', 'r3', positionKey(0)]));
     expect(asOf).toEqual({ epoch: 0, applied_offset: 8 });
   });

@@ -128,7 +128,7 @@ const journeyState = {
   race_id: 'string', source: 'string', first_offset: 'number', attempt: 'number', route_id: 'string', route_version: 'number', at: 'number', lat: 'number', lon: 'number',
   along_m: 'number', off_m: 'number', next: 'number', off_route: 'boolean', delay_sec: 'number?', phase: 'enum', departed_at: 'number?', arrived_at: 'number?',
   phase_ends_since: 'number?', certain: 'number', passages: 'record[]', hypotheses: 'record[]', outliers: 'number', stray_at: 'number', stray_lat: 'number?', stray_lon: 'number?',
-  speeds: 'record[]', last_mps: 'number?', usual_mps: 'number?', moves: 'boolean', trail: 'record[]', anchor_m: 'number', moved_at: 'number', sent_at: 'number',
+  speeds: 'record[]', last_mps: 'number?', usual_mps: 'number?', moves: 'boolean', heading_deg: 'number?', trail: 'record[]', anchor_m: 'number', moved_at: 'number', sent_at: 'number',
   epoch: 'number', applied_offset: 'number',
 } as const satisfies FieldsOf<JourneyState>;
 const passage = { index: 'number', at: 'number', miss_m: 'number' } as const satisfies FieldsOf<JourneyState['passages'][number]>;
