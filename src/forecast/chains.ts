@@ -1,15 +1,17 @@
 import { stageKey } from './course.ts';
-import { isSpent, kernelBelow, distributionOf, logSec, tailMass, type Distribution } from './distribution.ts';
+import { blendLogs, KERNEL_WIDTHS, logSec, shiftBy, type Distribution } from './distribution.ts';
 import type { FinishedRace, StageFact } from './history-record.ts';
 import { contextKey, LIMITS, touch, type SourceModel } from './model.ts';
 
 /** Inputs of a leg's regression: one, log of the leg before, log of the age when it began. */
 const INPUTS = 3;
+/** Coefficients and what is known of them; then the variance of the error, races, votes. */
 export const LINK_NUMBERS = INPUTS + INPUTS * INPUTS + 3;
-const [COVARIANCE, VARIANCE, COUNT, VOTES] = [INPUTS, INPUTS + INPUTS * INPUTS, INPUTS + INPUTS * INPUTS + 1, INPUTS + INPUTS * INPUTS + 2];
-const PRIOR_VARIANCE = [1, 0.3, 0.3];
-/** Before any race: a leg takes as long as the one before. */
+const [INFORMATION, VARIANCE, COUNT, VOTES] = [INPUTS, INPUTS + INPUTS * INPUTS, INPUTS + INPUTS * INPUTS + 1, INPUTS + INPUTS * INPUTS + 2];
+/** Before any race: a leg takes as long as the one before, times a factor of which nothing is known. */
 const PRIOR = [0, 1, 0];
+/** How many legs with an input of one that prior counts for. Nothing takes it away: those ahead of a field are no fair sample of those behind. */
+const PRIOR_LEGS = [0.1, 10, 10];
 const MEMORY = 0.998;
 const MOST_ERROR = 1;
 /** A link says nothing before so many races. */
@@ -18,16 +20,23 @@ const MOST_LEGS = 200;
 /** Errors of the legs ahead go together: a slow runner stays slow. */
 const SHARED = 1.3;
 const LEAST_SPREAD = 0.01;
+/** Steepness of a log-logistic distribution with a standard deviation of one in log. */
+const STEEPNESS = Math.PI / Math.sqrt(3);
+/** A leg is late when it has lasted longer than all but this share of its like. Chosen, not tuned. */
+const LATE_SHARE = 1 / 3;
 /** Where a race ends. */
 const END = '';
 const BELL = [-2, -1.2, -0.5, 0, 0.5, 1.2, 2];
 const BELL_WEIGHTS = BELL.map((z) => Math.exp(-0.5 * z * z));
+/** Its spread is known, so it is smoothed no more than its seven points need. */
+const KERNEL = [0, 1, 0, 0];
+const KERNEL_WIDTH = KERNEL_WIDTHS[1]!;
 const BELL_WEIGHT = BELL_WEIGHTS.reduce((a, b) => a + b, 0);
 
 /** From the end of one stage to that of the next: which is next, and how long that takes. */
 export type Link = {
   next: string;
-  /** Coefficients, their covariance, variance of the error, races, how sure it is which is next. */
+  /** Coefficients, what is known of them (inverse covariance), variance of the error, races, how sure it is which is next. */
   readonly numbers: Float64Array;
 };
 
@@ -38,7 +47,7 @@ function createLink(): Link {
   const numbers = new Float64Array(LINK_NUMBERS);
   for (let i = 0; i < INPUTS; i++) {
     numbers[i] = PRIOR[i]!;
-    numbers[COVARIANCE + i * INPUTS + i] = PRIOR_VARIANCE[i]!;
+    numbers[INFORMATION + at(i, i)] = PRIOR_LEGS[i]!;
   }
   numbers[VARIANCE] = 0.1;
   return { next: END, numbers };
@@ -46,6 +55,9 @@ function createLink(): Link {
 
 const inputs = new Float64Array(INPUTS);
 const gains = new Float64Array(INPUTS);
+const pull = new Float64Array(INPUTS);
+const factor = new Float64Array(INPUTS * INPUTS);
+const at = (i: number, j: number): number => i * INPUTS + j;
 
 function logOf(sec: number): number {
   return Math.log(Math.max(0, sec) + 1);
@@ -60,7 +72,7 @@ function predicted({ numbers }: Link, { elapsedSec, legSec }: Mark): number {
   return sum;
 }
 
-/** Learns one leg, of a race that may still be running: recursive least squares on logarithms, with forgetting. O(1). */
+/** Learns one leg, of a race that may still be running: least squares on logarithms, with forgetting and a prior that stays. O(1). */
 function learnLink(link: Link, next: string, from: Mark, sec: number): void {
   const { numbers } = link;
   if (link.next !== next) {
@@ -72,26 +84,52 @@ function learnLink(link: Link, next: string, from: Mark, sec: number): void {
     numbers.set(createLink().numbers);
   }
   numbers[VOTES] = Math.min(20, numbers[VOTES]! + 1);
-  const error = Math.min(Math.max(logOf(sec) - predicted(link, from), -MOST_ERROR), MOST_ERROR);
-  let scale = MEMORY;
+  // The first few say what level to expect; after them none pulls harder than others.
+  const mostError = numbers[COUNT]! < LEAST_COUNT ? Infinity : MOST_ERROR;
+  const error = Math.min(Math.max(logOf(sec) - predicted(link, from), -mostError), mostError);
   for (let i = 0; i < INPUTS; i++) {
-    let sum = 0;
-    for (let j = 0; j < INPUTS; j++) sum += numbers[COVARIANCE + i * INPUTS + j]! * inputs[j]!;
-    gains[i] = sum;
-    scale += sum * inputs[i]!;
-  }
-  for (let i = 0; i < INPUTS; i++) {
-    numbers[i] = numbers[i]! + (gains[i]! * error) / scale;
     for (let j = 0; j < INPUTS; j++) {
-      const at = COVARIANCE + i * INPUTS + j;
-      const value = (numbers[at]! - (gains[i]! * gains[j]!) / scale) / MEMORY;
-      // What is never excited would grow without end by forgetting.
-      numbers[at] = Math.min(Math.max(value, -1), 1);
+      const known = INFORMATION + at(i, j);
+      numbers[known] = MEMORY * numbers[known]! + inputs[i]! * inputs[j]! + (i === j ? (1 - MEMORY) * PRIOR_LEGS[i]! : 0);
     }
+    gains[i] = inputs[i]!;
+    pull[i] = (1 - MEMORY) * PRIOR_LEGS[i]! * (PRIOR[i]! - numbers[i]!);
+  }
+  factorise(numbers);
+  solve(gains);
+  solve(pull);
+  // How much of what this leg shows it has itself taught: that is no error of what was known.
+  let own = 0;
+  for (let i = 0; i < INPUTS; i++) {
+    own += inputs[i]! * gains[i]!;
+    numbers[i] = numbers[i]! + gains[i]! * error + pull[i]!;
   }
   numbers[COUNT] = numbers[COUNT]! + 1;
-  const rate = Math.max(0.02, 1 / (numbers[COUNT]! + 1));
-  numbers[VARIANCE] = numbers[VARIANCE]! + rate * (error * error - numbers[VARIANCE]!);
+  const rate = Math.max(0.02, 1 / (numbers[COUNT]! + LEAST_COUNT));
+  numbers[VARIANCE] = numbers[VARIANCE]! + rate * (Math.min(error * error, MOST_ERROR) * (1 - own) - numbers[VARIANCE]!);
+}
+
+/** Information = factor times its transpose (Cholesky): it is symmetric and, by its prior, positive definite. */
+function factorise(numbers: Float64Array): void {
+  for (let i = 0; i < INPUTS; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = numbers[INFORMATION + at(i, j)]!;
+      for (let k = 0; k < j; k++) sum -= factor[at(i, k)]! * factor[at(j, k)]!;
+      factor[at(i, j)] = i === j ? Math.sqrt(sum) : sum / factor[at(j, j)]!;
+    }
+  }
+}
+
+/** Solves information x = right, in place of `right`. */
+function solve(right: Float64Array): void {
+  for (let i = 0; i < INPUTS; i++) {
+    for (let k = 0; k < i; k++) right[i] = right[i]! - factor[at(i, k)]! * right[k]!;
+    right[i] = right[i]! / factor[at(i, i)]!;
+  }
+  for (let i = INPUTS - 1; i >= 0; i--) {
+    for (let k = i + 1; k < INPUTS; k++) right[i] = right[i]! - factor[at(k, i)]! * right[k]!;
+    right[i] = right[i]! / factor[at(i, i)]!;
+  }
 }
 
 /** A stage that ended, as a leg from the end of the one before. */
@@ -131,8 +169,8 @@ export function markOf(stages: readonly EndedStage[], startedAtMs: number, asOfM
   return { stage: stageKey(last), elapsedSec: (last.completed_at! - startedAtMs) / 1000, legSec: (last.completed_at! - before) / 1000 };
 }
 
-/** Times over a longer distance grow with this power of it (Riegel 1981, running); and what that is off by. */
-const FATIGUE = 1.06;
+/** Who goes a long way slows down: what remains takes so much longer than at the pace so far (in Boston in 2013 6 to 10 % at every split); and what that is off by. */
+const TIRING = 1.05;
 const PACE_SPREAD = 0.08;
 /** A distance at the end of a stage's name: "5-10km" ends at 10. */
 const DISTANCE = /(\d{1,6}(?:\.\d{1,6})?)\s?(km|mi)(?:#\d+)?$/i;
@@ -149,58 +187,82 @@ function reachedKm(stage: string): number | null {
   return found === null ? null : Number(found[1]) * (found[2]!.toLowerCase() === 'mi' ? KM_OF_MILE : 1);
 }
 
-/** What is left where nobody has been yet, at the pace so far; null = distances are not known. */
+/** What is left where nobody has been yet, at little less than the pace so far; null = distances are not known. */
 function byPace({ stage, elapsedSec }: Mark, totalKm: number | null): number | null {
   const km = totalKm === null ? null : reachedKm(stage);
   if (totalKm === null || km === null || !(km > 0) || km >= totalKm) return null;
-  return elapsedSec * ((totalKm / km) ** FATIGUE - 1);
+  return TIRING * elapsedSec * (totalKm / km - 1);
 }
 
-/** What remains after a mark, in seconds (> 0), with its spread in log; `count` = races behind the least known link. */
-export type Chained = { readonly from: Mark; readonly remainingSec: number; readonly spread: number; readonly count: number };
+/**
+ * What remains after an instant, in seconds (> 0), with its spread in log; `count` = races behind the least known link;
+ * `lateAtSec` = the age at which the present leg will have lasted longer than most of its like (Infinity = not known).
+ */
+export type Chained = { readonly elapsedSec: number; readonly remainingSec: number; readonly spread: number; readonly count: number; readonly lateAtSec: number };
 
-/** What remains by chaining the legs ahead, and from where they are unknown by the pace so far; null = neither is known. */
-export function chainForecast({ chains }: SourceModel, title: string, from: Mark, totalKm: number | null): Chained | null {
+/**
+ * What remains by chaining the legs ahead, and from where they are unknown by the pace so far; null = neither is known. A
+ * leg that takes longer than expected makes those ahead of it longer, as far as they are known to be.
+ * @param elapsedSec the age of the race, at or after the mark.
+ */
+export function chainForecast({ chains }: SourceModel, title: string, from: Mark, elapsedSec: number, totalKm: number | null): Chained | null {
   let mark = from;
   let variance = 0;
   let count = Infinity;
+  let lateAtSec = Infinity;
   for (let legs = 0; legs < MOST_LEGS; legs++) {
     const link = better(chains.get(contextKey(title, mark.stage)), chains.get(contextKey('', mark.stage)));
     if (link === null) {
       const leftSec = byPace(mark, totalKm);
-      return leftSec === null ? null : around(from, mark.elapsedSec - from.elapsedSec + leftSec, variance + (PACE_SPREAD * leftSec) ** 2, LEAST_COUNT);
+      return leftSec === null ? null : around(elapsedSec, mark.elapsedSec + leftSec, variance + (PACE_SPREAD * leftSec) ** 2, LEAST_COUNT, lateAtSec);
     }
-    const sec = Math.max(0, Math.exp(predicted(link, mark)) - 1);
-    if (!Number.isFinite(sec) || sec > 1e9) return null;
-    variance += link.numbers[VARIANCE]! * sec * sec;
+    const expectedSec = Math.max(0, Math.exp(predicted(link, mark)) - 1);
+    if (!Number.isFinite(expectedSec) || expectedSec > 1e9) return null;
+    const ageSec = Math.max(0, elapsedSec - mark.elapsedSec);
+    const sec = legs === 0 ? lastingLegSec(ageSec, expectedSec, link.numbers[VARIANCE]!, 0.5) : expectedSec;
+    variance += Math.min(link.numbers[VARIANCE]! * expectedSec ** 2, (sec - ageSec) ** 2);
     count = Math.min(count, link.numbers[COUNT]!);
     mark = { stage: link.next, elapsedSec: mark.elapsedSec + sec, legSec: sec };
-    if (link.next === END) return around(from, mark.elapsedSec - from.elapsedSec, variance, count);
+    if (legs === 0) lateAtSec = from.elapsedSec + lastingLegSec(ageSec, expectedSec, link.numbers[VARIANCE]!, LATE_SHARE);
+    if (link.next === END) return around(elapsedSec, mark.elapsedSec, variance, count, lateAtSec);
   }
   return null;
 }
 
-function around(from: Mark, remainingSec: number, variance: number, count: number): Chained | null {
-  return remainingSec > 0 ? { from, remainingSec, spread: Math.max(LEAST_SPREAD, (SHARED * Math.sqrt(variance)) / remainingSec), count } : null;
+/** The length that a leg of which `ageSec` have passed exceeds with that probability, if it is log-logistic around what is expected. */
+function lastingLegSec(ageSec: number, expectedSec: number, variance: number, probability: number): number {
+  const steepness = STEEPNESS / Math.max(Math.sqrt(variance), LEAST_SPREAD);
+  const longer = Math.max(ageSec, expectedSec);
+  if (!(longer > 0)) return 0;
+  const [age, expected] = [(ageSec / longer) ** steepness, (expectedSec / longer) ** steepness];
+  return longer * ((age + expected) / probability - expected) ** (1 / steepness);
+}
+
+function around(elapsedSec: number, totalSec: number, variance: number, count: number, lateAtSec: number): Chained | null {
+  const remainingSec = totalSec - elapsedSec;
+  return remainingSec > 0 ? { elapsedSec, remainingSec, spread: Math.max(LEAST_SPREAD, (SHARED * Math.sqrt(variance)) / remainingSec), count, lateAtSec } : null;
 }
 
 /** The total by a chain, as a distribution. */
-export function chainDistribution({ from, remainingSec, spread }: Chained): Distribution {
-  return distributionOf(BELL.map((z) => from.elapsedSec + remainingSec * Math.exp(z * spread)), BELL_WEIGHTS);
+export function chainDistribution({ elapsedSec, remainingSec, spread }: Chained): Distribution {
+  const middleLog = logSec(remainingSec);
+  return shiftBy(blendLogs(BELL.map((z) => middleLog + z * spread), BELL_WEIGHTS, BELL.length, KERNEL), elapsedSec);
 }
 
-/** P(low < T <= high | T > elapsedSec) by a chain, without its distribution; low >= elapsedSec. */
-export function chainMass({ from, remainingSec, spread }: Chained, elapsedSec: number, low: number, high: number): number {
-  const [ageLog, lowLog, highLog] = [Math.log(elapsedSec), logSec(low), logSec(high)];
-  let gone = 0;
+/** P(low < T <= high) by a chain, without its distribution; low >= the age. */
+export function chainMass({ elapsedSec, remainingSec, spread }: Chained, low: number, high: number): number {
+  const [lowLog, highLog, middleLog] = [logSec(low - elapsedSec), logSec(high - elapsedSec), logSec(remainingSec)];
   let mass = 0;
   for (let i = 0; i < BELL.length; i++) {
-    const log = logSec(from.elapsedSec + remainingSec * Math.exp(BELL[i]! * spread));
-    const weight = BELL_WEIGHTS[i]! / BELL_WEIGHT;
-    gone += weight * kernelBelow(ageLog - log);
-    mass += weight * (kernelBelow(highLog - log) - kernelBelow(lowLog - log));
+    const log = middleLog + BELL[i]! * spread;
+    mass += (BELL_WEIGHTS[i]! / BELL_WEIGHT) * (laplaceBelow(highLog - log) - laplaceBelow(lowLog - log));
   }
-  return elapsedSec > 0 && isSpent(1 - gone) ? tailMass(elapsedSec, low, high) : mass / (1 - gone);
+  return mass;
+}
+
+function laplaceBelow(away: number): number {
+  const beyond = Math.exp(-Math.abs(away) / KERNEL_WIDTH) / 2;
+  return away < 0 ? beyond : 1 - beyond;
 }
 
 /** Of the title's link and the source's, the one that has erred less. */

@@ -59,6 +59,8 @@ export type Forecast = {
   readonly lossOfPublished: number;
   /** Where to show the finish from now on; of one that is not shown yet, the forecast's. */
   readonly shown: ShownMove;
+  /** The age at which its present stage will be late; null = not known. */
+  readonly lateAtSec: number | null;
   /** Of a vehicle on its route, when it will be at the waypoint ahead, epoch ms; else null. */
   readonly nextAtMs: number | null;
   /** Made when asked for: most forecasts are not published. */
@@ -86,7 +88,9 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
   const elapsedSec = race.started_at === null ? 0 : Math.max(0, (asOfMs - race.started_at) / 1000);
   const place = race.started_at === null ? null : placeOf(race, race.started_at, asOfMs);
   const ahead = along === null ? null : finishAhead(along, race, asOfMs);
-  const { distribution: raw, basis } = ahead === null ? totalOf(base, model, race, place, elapsedSec) : { distribution: ahead.distribution, basis: race.position === null ? 'plan' as const : 'telemetry' as const };
+  const { distribution: raw, basis, lateAtSec }: Opinion = ahead === null
+    ? totalOf(base, model, race, place, elapsedSec)
+    : { distribution: ahead.distribution, basis: race.position === null ? 'plan' : 'telemetry' };
   // The range of a waypoint was learned from looks like this one.
   const looked = ahead === null ? byShareOfLife(raw, elapsedSec) : raw;
   const calibration = model === undefined || !isCalibrated(basis) ? null : model.calibration;
@@ -110,6 +114,7 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
     shown: race.display.finish_at === null || race.started_at === null
       ? { sec: etaSec, gain: 1 }
       : worthwhileMove((race.display.finish_at - race.started_at) / 1000, etaSec, elapsedSec, timesTold(race, elapsedSec), (totalSec) => massNear(looked, totalSec, elapsedSec)),
+    lateAtSec: lateAtSec ?? null,
     nextAtMs: along?.etas[0]?.etaMs ?? null,
     milestones: () => (along === null ? withScratch(() => milestonesOf(model, race, place, asOfMs)) : routeMilestones(along, race, asOfMs)),
   };
@@ -128,14 +133,15 @@ function massNear(distribution: Distribution, sec: number, elapsedSec: number): 
   return massWithin(distribution, elapsedSec + left / 1.2, elapsedSec + left / 0.8);
 }
 
-type Opinion = { distribution: Distribution; basis: Basis };
+type Opinion = { distribution: Distribution; basis: Basis; lateAtSec?: number };
 
 /** The distribution of the total: a distribution in, a distribution out at every step. */
 function totalOf(base: Base, model: SourceModel | undefined, race: RaceState, place: Place | null, elapsedSec: number): Opinion {
   const own = base.support === 0 ? ownEstimate(race, place, elapsedSec) : null;
   let opinion: Opinion = own ?? { distribution: conditionOn(base.distribution, elapsedSec), basis: base.basis };
   if (model !== undefined && place !== null) opinion = withStage(opinion, model, race, place, elapsedSec, base);
-  return withProducer(withProgress(opinion, base, model, race, elapsedSec), base, model, race, elapsedSec);
+  const total = withProducer(withProgress(opinion, base, model, race, elapsedSec), base, model, race, elapsedSec);
+  return opinion.lateAtSec === undefined ? total : { ...total, lateAtSec: opinion.lateAtSec };
 }
 
 /** What earlier races did from the present state on, each voice as far as it is to be believed. */
@@ -143,7 +149,11 @@ function withStage(opinion: Opinion, model: SourceModel, race: RaceState, place:
   const mark = markOf(race.stages, race.started_at!, race.started_at! + 1000 * elapsedSec);
   const voices = voicesOf(model, race.title, place, elapsedSec, mark, distanceKm(race.metadata), opinion.distribution, 1 - massBelow(base.distribution, elapsedSec), quantile(base.distribution, 0.5));
   if (voices.length === 1) return opinion;
-  return { distribution: mix(voices), basis: voices[0]!.weight < 0.5 ? 'stage' : opinion.basis };
+  // Where nothing has ended yet, what is under way knows better than a guess.
+  const speaking = opinion.basis === 'bootstrap' ? voices.slice(1) : voices;
+  const told: Opinion = { distribution: mix(speaking), basis: speaking !== voices || voices[0]!.weight < 0.5 ? 'stage' : opinion.basis };
+  for (const { lateAtSec } of voices) if (lateAtSec !== undefined) told.lateAtSec = lateAtSec;
+  return told;
 }
 
 /** Extrapolations of the reported progress, linear and by the title's curve, as far as their records beat the history's. */
@@ -228,6 +238,6 @@ export function exactForecast(race: RaceState, sec: number): Forecast {
   return {
     etaSec: sec, p10Sec: sec, p25Sec: sec, p50Sec: sec, p75Sec: sec, p90Sec: sec, confidence: 1, basis: 'exact', clusterId: null, clusterVersion: null,
     deadlineProbability: race.deadline_at === null || race.completed_at === null ? null : Number(race.completed_at <= race.deadline_at),
-    overdue: false, lossOfPublished: 0, shown: { sec, gain: 0 }, beside: () => [], nextAtMs: null, milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
+    overdue: false, lateAtSec: null, lossOfPublished: 0, shown: { sec, gain: 0 }, beside: () => [], nextAtMs: null, milestones: () => milestonesOf(undefined, race, null, race.completed_at ?? race.last_at),
   };
 }

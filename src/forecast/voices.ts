@@ -47,7 +47,8 @@ function togetherRatio({ finishes }: SourceModel, startedAtMs: number, elapsedSe
   return count / Math.max(1, finishes.length);
 }
 
-export type Voice = { readonly distribution: Distribution; readonly weight: number };
+/** `lateAtSec`: the age at which the present leg will be late, of a voice that knows. */
+export type Voice = { readonly distribution: Distribution; readonly weight: number; readonly lateAtSec?: number };
 
 /** Visits that speak, as a part of `samples`: what remained after the entry, by likeness. */
 type Visited = { readonly from: number; readonly to: number; readonly weight: number; readonly likest: number; readonly support: number; readonly left: number };
@@ -75,7 +76,7 @@ export function voicesOf(model: SourceModel, title: string, place: Place, elapse
   for (let v = 1; v < speaking.length; v++) {
     const { visited, chain } = speaking[v]!;
     const weight = weights[v]!;
-    if (chain !== null) voices.push({ distribution: conditionOn(chainDistribution(chain), elapsedSec), weight });
+    if (chain !== null) voices.push({ distribution: chainDistribution(chain), weight, lateAtSec: chain.lateAtSec });
     else if (ageSec > 0 && isSpent(visited!.left)) voices.push({ distribution: shiftBy(tailFrom(ageSec), place.entrySec), weight });
     else {
       // Smoothing and mixing commute, so the visits of all voices are smoothed at once: each by what is left of it.
@@ -106,7 +107,7 @@ function speakingOf(model: SourceModel, title: string, place: Place, elapsedSec:
   add(VOICE.state, own, null);
   add(VOICE.relative, own, expectedSec);
   add(VOICE.source, model.states.get(contextKey('', place.state)), expectedSec);
-  const chain = chainForecast(model, title, mark, totalKm);
+  const chain = chainForecast(model, title, mark, elapsedSec, totalKm);
   if (chain !== null) speaking.push({ voice: VOICE.chain, bucket: bucketOf(chain.count), belief: 1, visited: null, chain });
   return speaking;
 }
@@ -225,7 +226,7 @@ export function judgeVoices(model: SourceModel, race: FinishedRace, transitions:
     const remainingSec = duration_sec - elapsedSec;
     const [low, high] = [elapsedSec + remainingSec * Math.exp(-JUDGED_WIDTH), elapsedSec + remainingSec * Math.exp(JUDGED_WIDTH)];
     const masses = speaking.map(({ visited, chain }) => {
-      if (chain !== null) return DENSITY_FLOOR + chainMass(chain, elapsedSec, low, high);
+      if (chain !== null) return DENSITY_FLOOR + chainMass(chain, low, high);
       if (visited === null) return DENSITY_FLOOR + massAfter(expected, elapsedSec, low, high);
       return DENSITY_FLOOR + massOfVisits(visited, elapsedSec - place.entrySec, low - place.entrySec, high - place.entrySec);
     });

@@ -2,8 +2,8 @@ import { silentAtMs, silentTooLong } from '../race/abandon.ts';
 import { updateIntervalHintSec } from '../race/progress.ts';
 import { isFinished, type RaceState } from '../race/state.ts';
 
-/** finishedTtlMs: how long a finished race is kept. nowMs: a wake-up is never set before it; without it, when one was due is told. */
-export type WakeOptions = { readonly finishedTtlMs: number; readonly nowMs?: number };
+/** finishedTtlMs: how long a finished race is kept. nowMs: a wake-up is never set before it; without it, when one was due is told. lateAtSec: when its present stage will be late, by the forecast in hand. */
+export type WakeOptions = { readonly finishedTtlMs: number; readonly nowMs?: number; readonly lateAtSec?: number | null };
 
 /**
  * What a wake-up asks for: a new forecast because the published finish has passed, one because a promised report did
@@ -22,13 +22,14 @@ const LEAST_REFRESH_MS = 5_000;
 const MISSED_INTERVALS = 3;
 
 /** When a race wants to be looked at without an update, epoch ms; null = never. O(1). */
-export function nextWakeAtMs(race: RaceState, { finishedTtlMs, nowMs = -Infinity }: WakeOptions): number | null {
+export function nextWakeAtMs(race: RaceState, { finishedTtlMs, nowMs = -Infinity, lateAtSec = null }: WakeOptions): number | null {
   if (isFinished(race.state)) return Math.max(expiryAtMs(race, finishedTtlMs), nowMs);
   const progressAtMs = promisedAtMs(race);
   return Math.min(
     Math.max(silenceEndsAtMs(race), nowMs),
     Math.max(overdueAtMs(race), nowMs === -Infinity ? nowMs : nowMs + overdueStepMs(race, nowMs)),
     refreshAtMs(race, nowMs),
+    lateAtMs(race, nowMs, lateAtSec),
     // One look a report: if it has been due already, it has been taken.
     progressAtMs > nowMs ? progressAtMs : Infinity,
   );
@@ -85,6 +86,13 @@ function refreshAtMs(race: RaceState, nowMs: number): number {
   const finishMs = finishAtMs(race);
   const atMs = fromMs + Math.ceil(Math.max(LEAST_REFRESH_MS, REFRESH_OF_REMAINING * (finishMs - fromMs), REFRESH_OF_AGE * (fromMs - started_at)));
   return atMs < finishMs ? atMs : Infinity;
+}
+
+/** A stage that should have ended by then: the legs ahead of it will take longer, too. */
+function lateAtMs(race: RaceState, nowMs: number, lateAtSec: number | null): number {
+  if (lateAtSec === null || race.started_at === null || race.state !== 'running') return Infinity;
+  const atMs = Math.max(Math.ceil(race.started_at + 1000 * lateAtSec), nowMs + LEAST_REFRESH_MS);
+  return atMs < finishAtMs(race) ? atMs : Infinity;
 }
 
 function overdueStepMs(race: RaceState, nowMs: number): number {

@@ -23,9 +23,10 @@ export function reviseEtas({ store, clock, finishedTtlMs, hold }: ReviseOptions)
       { reason: changed.change.reason, significant: changed.change.significant, eventAtMs: changed.asOfMs },
       { nowMs, modelVersion },
     );
+    const lateAtSec = forecast === 'unneeded' || forecast === null ? null : forecast.lateAtSec;
     // One that a wake-up looked at is the store's, and may be in a slice on its way; others were made for this very input.
     const race = revision?.race ?? (changed.record === null ? { ...changed.race } : changed.race);
-    race.wake_at = nextWakeAtMs(race, { finishedTtlMs, nowMs });
+    race.wake_at = nextWakeAtMs(race, { finishedTtlMs, nowMs, lateAtSec });
     store.put(race);
     return { kind: 'revised', changed, race, eta: revision?.eta ?? null };
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { chainDistribution, chainForecast, distanceKm, learnLeg, learnLastLeg, markOf } from '../../../src/forecast/chains.ts';
-import { quantile } from '../../../src/forecast/distribution.ts';
+import { chainDistribution, chainForecast, chainMass, distanceKm, learnLeg, learnLastLeg, markOf } from '../../../src/forecast/chains.ts';
+import { massWithin, quantile } from '../../../src/forecast/distribution.ts';
 import type { StageFact } from '../../../src/forecast/history-record.ts';
 import { createSourceModel, LIMITS } from '../../../src/forecast/model.ts';
 import { finishedOf, finishedStageOf, stageOf } from './race-builder.ts';
@@ -39,7 +39,7 @@ describe('chainForecast()', () => {
       learnLastLeg(model, finishedOf(a + b + c, { title: 'run', stages: [finishedStageOf('a', START, at(a)), finishedStageOf('b', at(a), at(a + b))] }));
     }
     const [a, b, c] = legsOf(68) as [number, number, number];
-    const found = chainForecast(model, 'run', { stage: 'a#1', elapsedSec: a, legSec: a }, null);
+    const found = chainForecast(model, 'run', { stage: 'a#1', elapsedSec: a, legSec: a }, a, null);
     expect(found).not.toBeNull();
     expect(Math.abs(quantile(chainDistribution(found!), 0.5) - (a + b + c))).toBeLessThan(0.04 * (a + b + c));
     expect(found!.count).toBe(PACES.length);
@@ -47,12 +47,44 @@ describe('chainForecast()', () => {
 
   test('says nothing where legs ahead are unknown, unless distances are: then the pace so far, a little slower', () => {
     const model = createSourceModel('s');
-    expect(chainForecast(model, 'run', { stage: '20 km#1', elapsedSec: 6000, legSec: 1500 }, null)).toBeNull();
-    const found = chainForecast(model, 'run', { stage: '20 km#1', elapsedSec: 6000, legSec: 1500 }, 40)!;
-    expect(quantile(chainDistribution(found), 0.5)).toBeGreaterThan(11_900);
-    expect(quantile(chainDistribution(found), 0.5)).toBeLessThan(13_000);
+    expect(chainForecast(model, 'run', { stage: '20 km#1', elapsedSec: 6000, legSec: 1500 }, 6000, null)).toBeNull();
+    const found = chainForecast(model, 'run', { stage: '20 km#1', elapsedSec: 6000, legSec: 1500 }, 6000, 40)!;
+    expect(quantile(chainDistribution(found), 0.5)).toBeGreaterThan(12_100);
+    expect(quantile(chainDistribution(found), 0.5)).toBeLessThan(12_600);
     expect(distanceKm([{ key: 'distance_km', value: '42.195' }])).toBe(42.195);
     expect(distanceKm([{ key: 'distance_km', value: 'far' }, { key: 'other', value: '5' }])).toBeNull();
+  });
+
+  test('holds for thousands, whose legs and ages go together', () => {
+    const model = createSourceModel('s');
+    for (let i = 0; i < 5_000; i++) {
+      const [a, b] = legsOf(PACES[i % PACES.length]! * (1 + i / 10_000)) as [number, number, number];
+      learnLeg(model, fact('b', 'a#1', 10 * a + b, 10 * a, a));
+      learnLastLeg(model, finishedOf(10 * a + b * 1.5, { title: 'run', stages: [finishedStageOf('a', START, at(10 * a)), finishedStageOf('b', at(10 * a), at(10 * a + b))] }));
+    }
+    const [a, b] = legsOf(95) as [number, number, number];
+    const found = chainForecast(model, 'run', { stage: 'a#1', elapsedSec: 10 * a, legSec: a }, 10 * a, null)!;
+    expect(Math.abs(found.remainingSec / (1.5 * b) - 1)).toBeLessThan(0.01);
+  });
+
+  test('a leg that takes longer than expected makes the legs ahead longer', () => {
+    const model = createSourceModel('s');
+    for (let i = 0; i < 100; i++) {
+      const pace = PACES[i % PACES.length]!;
+      learnLeg(model, fact('a', '', pace, 0, 0));
+      learnLastLeg(model, finishedOf(3 * pace, { title: 'run', stages: [finishedStageOf('a', START, at(pace))] }));
+    }
+    const totalAt = (elapsedSec: number) => elapsedSec + chainForecast(model, 'run', { stage: '', elapsedSec: 0, legSec: 0 }, elapsedSec, null)!.remainingSec;
+    expect(Math.abs(totalAt(20) / totalAt(0) - 1)).toBeLessThan(0.02);
+    expect(totalAt(80)).toBeGreaterThan(3 * 80);
+    expect(totalAt(200) / totalAt(100)).toBeCloseTo(2, 1);
+  });
+
+  test('its mass between two instants is that of its distribution', () => {
+    const chained = { elapsedSec: 100, remainingSec: 50, spread: 0.1, count: 9, lateAtSec: Infinity };
+    for (const [low, high] of [[110, 140], [140, 160], [150, 400], [100, 150]] as const) {
+      expect(Math.abs(chainMass(chained, low, high) - massWithin(chainDistribution(chained), low, high))).toBeLessThan(0.02);
+    }
   });
 
   test('a course that changed is followed, one stray race is not', () => {

@@ -52,6 +52,16 @@ describe('nextWakeAtMs()', () => {
   });
 });
 
+describe('a stage that is late', () => {
+  const race = raceOf({ published: published(600) });
+  const wakeAt = (lateAtSec: number, nowSec = 0) => nextWakeAtMs(race, { ...TTL, nowMs: at(nowSec), lateAtSec });
+
+  test('is looked at when it is', () => expect(wakeAt(90.0004)).toBe(at(90.001)));
+  test('5 s ahead at least, however late', () => expect(wakeAt(60, 70)).toBe(at(75)));
+  test('not after another look is due', () => expect(wakeAt(400)).toBe(at(150)));
+  test('is not known', () => expect(wakeAt(Infinity)).toBe(at(150)));
+});
+
 describe('decideWake()', () => {
   test.each<[string, Partial<RaceState>, number, string]>([
     ['before anything is due', { published: published(600) }, 599, 'wait'],
