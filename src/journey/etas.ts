@@ -45,11 +45,13 @@ export function waypointEtas(
   const forecasts: OpenForecast[] = [];
   if (next >= waypoints.length) return { etas, forecasts };
   const keys = legKeys(route);
-  const legSec = waypoints.map((_, index) => {
-    const nominal = index === 0 ? 0 : nominalSec(model.legs, route, index, position.moves ? ownMps : null);
-    return index === 0 || nominal === null ? nominal : expectedSec(model.legs, keys[index]!, nominal);
-  });
   const isBefore = next === 0;
+  /** Of the legs ahead, this one, and those behind that the pace goes by; null = nobody knows. */
+  const legSec: (number | null)[] = [];
+  for (let index = Math.max(1, Math.min(next, waypointsBy(route, position.trail_m ?? alongM))); index < waypoints.length; index++) {
+    const nominal = nominalSec(model.legs, route, index, position.moves ? ownMps : null);
+    legSec[index] = nominal === null ? null : expectedSec(model.legs, keys[index]!, nominal);
+  }
   const shift = shiftMs(model.votes, position.delay_sec === null ? null : 1000 * position.delay_sec);
   const leg = Math.max(1, next);
   const done = shareDone(route, leg, alongM);

@@ -20,10 +20,10 @@ const write = (name: string, text: string): string => {
   return path;
 };
 
-async function journey(route: string, track: string, out: string): Promise<{ outcome: unknown; said: string }> {
+async function journey(route: string, track: string, out: string, ...options: string[]): Promise<{ outcome: unknown; said: string }> {
   let said = '';
   const err = { write: (text: string) => { said += text; return true; } };
-  const outcome = await run(['journey', '--route', route, '--track', track, '--out', out], {}, { out: err, err });
+  const outcome = await run(['journey', '--route', route, '--track', track, '--out', out, ...options], {}, { out: err, err });
   return { outcome, said };
 }
 
@@ -51,6 +51,21 @@ describe('raceline journey', () => {
     expect(Math.abs(Date.parse(third[2]!) - (T0 + 240_000))).toBeLessThan(10_000);
     const first = read.find(([issued, seq]) => issued === instant(120) && seq === '12')!;
     expect(Math.abs(Date.parse(first[2]!) - (T0 + 480_000))).toBeLessThan(40_000);
+  });
+
+  it('through the service says of every stop about the same, each passage once', async () => {
+    const track = write('service.csv', `track_id,time,lat,lon,speed\n${trackRows.join('\n')}\n`);
+    const read = (name: string) => readFileSync(join(folder, name)).toString().trim().split('\n').slice(1).map((row) => row.split(',').slice(2));
+    await journey(routeFile(), track, join(folder, 'alone-etas.csv'));
+    const { outcome, said } = await journey(routeFile(), track, join(folder, 'service-etas.csv'), '--service');
+    expect(outcome).toBe(0);
+    expect(said).toMatch(/^1 journeys on 2 routes, 14 positions followed, 0 late or doubled, 0 out of reach, 0 rows refused, 0 positions without a route; 5 passages, \d+ ETAs/);
+    const [alone, through] = [read('alone-etas.csv'), read('service-etas.csv')];
+    for (const seq of ['3', '5', '8', '9', '12']) {
+      const [one, other] = [alone, through].map((rows) => rows.findLast(([, found]) => found === seq)!);
+      expect(other!.slice(1, 3)).toEqual(one!.slice(1, 3));
+    }
+    expect(through.length).toBeGreaterThan(0.5 * alone.length);
   });
 
   it('uses nothing that is later than what it says', async () => {
