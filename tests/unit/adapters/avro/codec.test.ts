@@ -4,17 +4,17 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createCodec } from '../../../../src/adapters/avro/codec.ts';
 import type { CodecOptions } from '../../../../src/adapters/avro/codec.ts';
 import { embeddedRegistry } from '../../../../src/adapters/avro/embedded-registry.ts';
-import { readRegistryTable } from '../../../../src/adapters/avro/registry-table.ts';
 import { loadTopicTypes } from '../../../../src/adapters/avro/topic-type.ts';
 import { AppError } from '../../../../src/errors.ts';
 import type { Codec, SchemaRegistry } from '../../../../src/ports/codec.ts';
 import { emptyUpdate } from '../../../../src/race/update.ts';
+import registry from '../../../../schemas/registry.json' with { type: 'json' };
 import type { TopicName } from '../../../../topology/topics.ts';
 import { valueOf } from './arbitrary.ts';
 
 const AT = 1_760_000_000_000;
-/** Of the schema in use. */
-const UPDATE_ID = readRegistryTable().findLast(({ schema }) => schema === 'race-update')!.id;
+/** Of the newest schema of updates. */
+const UPDATE_ID = registry.findLast(({ schema }) => schema === 'race-update')!.id;
 const types = loadTopicTypes();
 const update = {
   ...emptyUpdate('r1', 'ci', AT), title: 'Build', state: 'running' as const, metadata: { branch: 'main', gone: null },
