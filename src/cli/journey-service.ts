@@ -29,7 +29,7 @@ export async function replayThroughService({ routes, positions }: RecordedJourne
       if (before === undefined) yield { ...emptyUpdate(raceId, SOURCE, atMs), title: `${route.waypoints[0]!.name} - ${route.waypoints.at(-1)!.name}`, state: 'queued', route_id: raceId };
       const identity = { race_id: raceId, source: SOURCE, first_offset: 0, attempt: 1, route_id: raceId, route_version: versions.get(raceId)! };
       const point = { race_id: raceId, at: atMs, lat, lon, speed_mps: speedMps, accuracy_m: accuracyM, heading_deg: null, altitude_m: null, device: null };
-      const step = takeTelemetry(before, { identity, departedAtMs: null }, route, point, { epoch: 0, offset });
+      const step = takeTelemetry(before, { identity, byHand: { departedAtMs: null, arrivedAtMs: null } }, route, point, { epoch: 0, offset });
       followed.set(raceId, step.followed);
       counts[before === undefined ? 'started' : step.outcome]++;
       if (step.outcome !== 'followed') continue;
