@@ -82,7 +82,8 @@ export function speed(mps: number): string {
 
 export const phaseWords: Readonly<Record<Phase, string>> = { pre_departure: 'Not left yet', in_flight: 'Under way', post_arrival: 'Arrived' };
 
-export const courseWords: Readonly<Record<CourseStatus, string>> = { on_course: 'along the route', slightly_off: 'slightly across it', off_track: 'across it', behind: 'away from where it should' };
+/** `on_course` is said only of who is off the route. */
+export const courseWords: Readonly<Record<CourseStatus, string>> = { on_course: 'heading back to it', slightly_off: 'heading slightly off', off_track: 'heading across', behind: 'heading away' };
 
 export const poiWords: Readonly<Record<JourneyPoi['status'], string>> = { ahead_on_route: 'ahead', already_passed: 'passed', not_on_route: 'not on the route', pre_departure: 'ahead' };
 

@@ -349,13 +349,28 @@ export function mix(parts: readonly { distribution: Distribution; weight: number
     return part;
   });
   const size = high - low + 1;
-  const cumulative = room(size).fill(0);
+  const cumulative = room(size);
+  let isFirst = true;
   for (let p = 0; p < parts.length; p++) {
     const { weight } = parts[p]!;
-    if (weight > 0) addPart(cumulative, low, aligned[p]!, weight / total);
+    if (!(weight > 0)) continue;
+    if (isFirst) setPart(cumulative, low, aligned[p]!, weight / total);
+    else addPart(cumulative, low, aligned[p]!, weight / total);
+    isFirst = false;
   }
   cumulative[size - 1] = 1;
   return { originSec, low, cumulative, overdue: overdueWeight > total / 2 };
+}
+
+/** The first: there is no sum yet. */
+function setPart(sum: Float64Array, low: number, part: Distribution, share: number): void {
+  const from = part.low - low;
+  const { cumulative } = part;
+  const until = from + cumulative.length;
+  const slope = (share * cumulative[0]!) / GRID[part.low]!;
+  for (let i = 0; i < from; i++) sum[i] = slope * GRID[low + i]!;
+  for (let i = from; i < until; i++) sum[i] = share * cumulative[i - from]!;
+  sum.fill(share, until);
 }
 
 function addPart(sum: Float64Array, low: number, part: Distribution, share: number): void {

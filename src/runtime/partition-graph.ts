@@ -86,20 +86,18 @@ export class PartitionGraph {
     position.applied_offset = record.offset;
     position.history_index = 0;
     position.read += 1;
-    this.#run(() => this.#inputs.next(record), (error) => {
-      position.rejected += 1;
-      const rejection = reject('processing_failed', `Cannot process this record: ${messageOf(error)}`);
-      this.#outputs.deadLetters.push({ record, rejection });
-    });
+    const failure = this.#run(this.#inputs, record);
+    if (failure === null) return;
+    position.rejected += 1;
+    this.#outputs.deadLetters.push({ record, rejection: reject('processing_failed', `Cannot process this record: ${messageOf(failure.error)}`) });
   }
 
   /** Looks at the races whose wake-up is due, at most `limit`; returns how many there were. Throws on a bug. */
   wake(nowMs: number, limit: number): number {
     const due = this.#options.store.takeDue(nowMs, limit);
     for (const raceId of due) {
-      this.#run(() => this.#wakeUps.next({ raceId, nowMs }), (error) => {
-        throw error;
-      });
+      const failure = this.#run(this.#wakeUps, { raceId, nowMs });
+      if (failure !== null) throw failure.error;
     }
     return due.length;
   }
@@ -116,19 +114,19 @@ export class PartitionGraph {
   }
 
   /** One throw ends an RxJS graph: the record's changes and outputs are taken back and the graph is wired anew. */
-  #run(next: () => void, onFailure: (error: unknown) => void): void {
+  #run<T>(outlet: Outlet<T>, item: T): { readonly error: unknown } | null {
     const { store } = this.#options;
     const { etas, withdrawals, history, deadLetters, reroutes, giveUps } = this.#outputs;
     const before = [etas.length, withdrawals.length, history.length, deadLetters.length, reroutes.length, giveUps.length] as const;
     store.begin();
-    next();
-    if (this.#failure === null) return;
-    const { error } = this.#failure;
+    outlet.next(item);
+    const failure = this.#failure;
+    if (failure === null) return null;
     this.#failure = null;
     store.rollback();
     [etas.length, withdrawals.length, history.length, deadLetters.length, reroutes.length, giveUps.length] = before;
     this.#wire();
-    onFailure(error);
+    return failure;
   }
 
   #wire(): void {

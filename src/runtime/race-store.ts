@@ -23,7 +23,9 @@ export class PartitionStore implements RaceStore {
   #dueTimes = new TinyQueue<DueTime>([], (a, b) => a.atMs - b.atMs);
   /** Races whose entry was taken from the heap: the next due time is armed even if it is later. */
   readonly #handedOut = new Set<string>();
-  #undo: { raceId: string; before: RaceState | undefined }[] = [];
+  /** Of the record in hand the first `#undoCount`; an emptied list would ask for room again with each record. */
+  readonly #undo: { raceId: string; before: RaceState | undefined }[] = [];
+  #undoCount = 0;
   #positionBefore: PartitionState | null = null;
 
   constructor(position: PartitionState) {
@@ -44,7 +46,7 @@ export class PartitionStore implements RaceStore {
 
   put(race: RaceState): void {
     const before = this.#races.get(race.race_id);
-    this.#undo.push({ raceId: race.race_id, before });
+    this.#undo[this.#undoCount++] = { raceId: race.race_id, before };
     this.#races.set(race.race_id, race);
     this.#changed.add(race.race_id);
     const isDisarmed = this.#handedOut.delete(race.race_id);
@@ -55,7 +57,7 @@ export class PartitionStore implements RaceStore {
 
   delete(raceId: string): void {
     this.#handedOut.delete(raceId);
-    this.#undo.push({ raceId, before: this.#races.get(raceId) });
+    this.#undo[this.#undoCount++] = { raceId, before: this.#races.get(raceId) };
     this.#races.delete(raceId);
     this.#changed.add(raceId);
   }
@@ -72,17 +74,17 @@ export class PartitionStore implements RaceStore {
   }
 
   begin(): void {
-    this.#undo.length = 0;
+    this.#undoCount = 0;
     this.#positionBefore = { ...this.position };
   }
 
   /** Takes back everything since `begin`. */
   rollback(): void {
-    for (const { raceId, before } of this.#undo.reverse()) {
+    while (this.#undoCount > 0) {
+      const { raceId, before } = this.#undo[--this.#undoCount]!;
       if (before === undefined) this.#races.delete(raceId);
       else this.load(before);
     }
-    this.#undo.length = 0;
     if (this.#positionBefore !== null) Object.assign(this.position, this.#positionBefore);
   }
 

@@ -131,6 +131,8 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
     const picture = page.locator('.map-picture');
     expect(await picture.locator('.mark.is-vehicle, .mark.is-next, .mark.is-poi').count()).toBe(3);
     expect(await picture.locator('.way').count()).toBe(2);
+    expect(await picture.locator('.arrow').getAttribute('transform')).toMatch(/rotate\((0|359\.\d+)\)$/);
+    expect(await page.getByRole('region', { name: 'Points of interest' }).getByRole('row', { name: /Tower/ }).innerText()).toMatch(/Tower\s+passed\s+–\s+–\s+7\d\d m\s+–/);
     await page.getByRole('link', { name: 'what was said, and why' }).click();
     await page.getByRole('link', { name: 'on the map' }).click();
     await picture.waitFor();

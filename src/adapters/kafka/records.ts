@@ -37,18 +37,23 @@ function toBytes(value: Buffer | string | null | undefined): Buffer {
 }
 
 /** A record of ours as kafkajs takes it; the partition is always said, so that no retry can choose another. */
-export function toMessage(partition: number, record: NewRecord): Message {
-  const message: Message = { partition, key: record.key, value: record.value };
-  if (record.headers !== undefined && record.headers.length > 0) {
-    const headers: Record<string, Buffer | Buffer[]> = Object.create(null);
-    for (const [name, value] of record.headers) {
-      const before = headers[name];
-      if (before === undefined) headers[name] = value;
-      else headers[name] = Array.isArray(before) ? [...before, value] : [before, value];
-    }
-    message.headers = headers;
+export function toMessage(partition: number, { key, value, headers }: NewRecord): Message {
+  if (headers === undefined || headers.length === 0) return { partition, key, value };
+  // All states of a slice say the same of who wrote them.
+  if (headers !== last.headers) last = { headers, written: toKafkaHeaders(headers) };
+  return { partition, key, value, headers: last.written };
+}
+
+let last: { readonly headers: Headers; readonly written: IHeaders } = { headers: noHeaders, written: {} };
+
+function toKafkaHeaders(headers: Headers): IHeaders {
+  const written: Record<string, Buffer | Buffer[]> = Object.create(null);
+  for (const [name, value] of headers) {
+    const before = written[name];
+    if (before === undefined) written[name] = value;
+    else written[name] = Array.isArray(before) ? [...before, value] : [before, value];
   }
-  return message;
+  return written;
 }
 
 /**

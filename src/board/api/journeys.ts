@@ -15,7 +15,7 @@ export type Journey = {
   readonly lat: number;
   readonly lon: number;
   readonly speed_mps: number | null;
-  readonly heading_deg?: number | null;
+  readonly heading_deg: number | null;
   readonly along_m: number;
   readonly remaining_m: number | null;
   readonly off_m: number;
@@ -56,8 +56,9 @@ export type CourseStatus = 'on_course' | 'slightly_off' | 'off_track' | 'behind'
 
 export type JourneyDetails = Journey & {
   readonly waypoints: readonly Waypoint[];
-  readonly course?: { readonly status: CourseStatus | null; readonly rejoin: { readonly distance_m: number } | null } | null;
-  readonly pois?: readonly JourneyPoi[];
+  /** null = the route is not known as it was followed. */
+  readonly course: { readonly status: CourseStatus | null } | null;
+  readonly pois: readonly JourneyPoi[];
 };
 
 export type TravelRoute = {

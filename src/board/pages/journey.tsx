@@ -43,7 +43,7 @@ export function JourneyPage({ raceId }: { readonly raceId: string }) {
         <h2>Waypoints</h2>
         {journey.waypoints.length === 0 ? <p class="sub">The route has changed since the vehicle was followed on it: waypoints appear with its next position.</p> : <Milestones waypoints={journey.waypoints} nowMs={nowMs} timeZone={timeZone} />}
       </section>
-      {(journey.pois ?? []).length > 0 && <section><h2>Points of interest</h2><Pois pois={journey.pois!} nowMs={nowMs} timeZone={timeZone} /></section>}
+      {journey.pois.length > 0 && <section><h2>Points of interest</h2><Pois pois={journey.pois} nowMs={nowMs} timeZone={timeZone} /></section>}
     </main>
   );
 }
@@ -82,9 +82,8 @@ function Facts({ journey, nowMs, timeZone }: Timed & { readonly journey: Journey
 
 function courseText({ off_route: isOff, off_m: offM, course }: JourneyDetails): string {
   const status = course?.status ?? null;
-  const place = isOff ? `${distance(offM)} off the route` : 'on the route';
-  const back = course?.rejoin == null ? '' : `, ${distance(course.rejoin.distance_m)} from where it comes back`;
-  return `${place}${status === null ? '' : `, heading ${courseWords[status]}`}${back}`;
+  if (!isOff && (status === null || status === 'on_course')) return 'on the route';
+  return `${isOff ? `${distance(offM)} off the route` : 'on the route'}${status === null ? '' : `, ${courseWords[status]}`}`;
 }
 
 function JourneyMap({ journey }: { readonly journey: JourneyDetails }) {
@@ -102,7 +101,7 @@ function JourneyMap({ journey }: { readonly journey: JourneyDetails }) {
     return [
       ...(route.data?.pois ?? []).map(({ id, name, lat, lon }): MapMark => ({ key: `poi ${id}`, kind: 'poi', at: pointOf(lat, lon), name })),
       ...waypoints.map(({ index, name, lat, lon, distance_m: left }): MapMark => ({ key: `waypoint ${index}`, kind: left === null ? 'passed' : index === next ? 'next' : 'waypoint', at: pointOf(lat, lon), name })),
-      { key: 'vehicle', kind: journey.off_route ? 'stray' : 'vehicle', at: pointOf(journey.lat, journey.lon), name: journey.title, headingDeg: journey.heading_deg ?? null },
+      { key: 'vehicle', kind: journey.off_route ? 'stray' : 'vehicle', at: pointOf(journey.lat, journey.lon), name: journey.title, headingDeg: journey.heading_deg },
     ];
   }, [journey, route.data]);
   const place = journey.leg === null ? phaseWords[journey.phase].toLowerCase() : `between ${journey.leg.from} and ${journey.leg.to}`;

@@ -51,7 +51,7 @@ function Fleet({ journeys }: { readonly journeys: readonly Journey[] }) {
   const routes = useQuery(routeIds.join('\n'), () => knownRoutes(routeIds));
   const lines = useMemo(() => (routes.data ?? []).map((route) => ({ key: route.route_id, points: lineOf(route.line) })), [routes.data]);
   const marks = useMemo(() => journeys.map((journey) => ({
-    key: journey.race_id, kind: journey.off_route ? 'stray' as const : 'vehicle' as const, at: pointOf(journey.lat, journey.lon), name: journey.title, headingDeg: journey.heading_deg ?? null, href: journeyLink(journey.race_id),
+    key: journey.race_id, kind: journey.off_route ? 'stray' as const : 'vehicle' as const, at: pointOf(journey.lat, journey.lon), name: journey.title, headingDeg: journey.heading_deg, href: journeyLink(journey.race_id),
   })), [journeys]);
   return (
     <>

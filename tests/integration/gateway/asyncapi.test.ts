@@ -57,21 +57,22 @@ beforeAll(async () => {
   const say = (frame: object): void => socket.send(JSON.stringify(frame));
   say({ type: 'subscribe', filter: { source: 'ci/*' } });
   const stream = new AbortController();
-  const events = await fetch(`${gateway.address}/v1/etas/stream?source=ci/*`, { signal: stream.signal });
-  const reading = (async () => {
+  const follow = async (via: string, query: string): Promise<void> => {
+    const events = await fetch(`${gateway.address}/v1/etas/stream?${query}`, { signal: stream.signal });
     let rest = '';
     for await (const chunk of events.body!) {
       const parts = (rest + Buffer.from(chunk).toString()).split('\n\n');
       rest = parts.pop()!;
-      for (const part of parts) note('stream')(part.split('\n').find((line) => line.startsWith('data: '))!.slice(6));
+      for (const part of parts) note(via)(part.split('\n').find((line) => line.startsWith('data: '))!.slice(6));
     }
-  })().catch(() => {});
-  await until(() => count('socket', 'snapshot') > 0 && count('stream', 'snapshot') > 0);
+  };
+  const reading = Promise.allSettled([follow('stream', 'source=ci/*'), follow('lean stream', 'source=ci/*&changes=true')]);
+  await until(() => count('socket', 'snapshot') > 0 && count('stream', 'snapshot') > 0 && count('lean stream', 'snapshot') > 0);
   await writer.eta(rich(2));
-  await until(() => count('socket', 'delta') > 0 && count('stream', 'delta') > 0);
+  await until(() => ['socket', 'lean socket', 'stream', 'lean stream'].every((via) => count(via, 'delta') > 0));
   const stage = { name: 'compile', occurrence: 1, seq: 0, state: 'passed', started_at: 1_000_000, completed_at: 1_020_000, planned_sec: null, at: 1_020_000 } as const;
   await writer.state(raceState({ race_id: 'a', source: 'ci/a', metadata, revision: 2, stages: [stage] }));
-  await until(() => served.some(({ via, frame }) => via === 'lean socket' && frame.changes?.length > 0));
+  await until(() => ['lean socket', 'lean stream'].every((lean) => served.some(({ via, frame }) => via === lean && frame.changes?.length > 0)));
   lean.terminate();
   await writer.removed('gone');
   await until(() => served.some(({ via, frame }) => via === 'socket' && frame.removed?.includes('gone')) && served.some(({ via, frame }) => via === 'stream' && frame.removed?.includes('gone')));
@@ -97,7 +98,7 @@ afterAll(async () => {
 });
 
 describe('what is served', () => {
-  test.each(['socket', 'lean socket', 'stream'])('over the %s is what the document says, field by field', (via) => {
+  test.each(['socket', 'lean socket', 'stream', 'lean stream'])('over the %s is what the document says, field by field', (via) => {
     const wrong = served.filter((item) => item.via === via).flatMap(({ frame }) => {
       const schema = frames[frame.type];
       if (schema === undefined) return [`${frame.type} is in no document`];

@@ -85,7 +85,7 @@ async function fly(raceId: string, record: RouteRecord, lons: readonly number[],
 const minutesEast = (from: number, to: number, minutes: number) => Array.from({ length: minutes + 1 }, (_, i) => from + ((to - from) * i) / minutes);
 
 describe('without any vehicle', () => {
-  test('nothing is made up: no position, no speed, no phase of anybody', async () => {
+  test('nothing is made up: no position, no speed, no phase of anybody (11)', async () => {
     expect(await get('/api/pois/etas')).toMatchObject({ pois: [], total: 0, flight_phase: null });
     expect(await get('/api/flight-status')).toMatchObject({ phase: 'pre_departure', eta_mode: 'anticipated', active_route_id: null, has_timing_data: false, time_until_departure_seconds: null, race_id: null });
     expect(await get('/api/pois/stats/next-destination')).toEqual({ name: 'No POIs available', eta_type: 'estimated', flight_phase: null, eta_seconds: -1 });

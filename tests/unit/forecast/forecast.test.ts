@@ -207,10 +207,10 @@ describe('the base of a race under way', () => {
   const model = () => modelOf(...times(40, 300));
   const lesson = (sec: number) => ({ kind: 'FinishedRace', value: finishedOf(sec) }) as const;
 
-  test('is kept until the source has learned one race in eight more, then made anew', () => {
+  test('is kept until the source has learned one race in sixteen more, then made anew', () => {
     const known = model();
     const first = forecastRace(known, raceOf(), START).p50Sec;
-    for (let i = 0; i < 5; i++) learn(known, lesson(3_000));
+    for (let i = 0; i < 2; i++) learn(known, lesson(3_000));
     expect(forecastRace(known, raceOf(), START).p50Sec).toBe(first);
     expect(forecastRace(known, raceOf({ race_id: 'another' }), START).p50Sec).not.toBe(first);
     learn(known, lesson(3_000));

@@ -8,10 +8,13 @@ import { loadTopicTypes } from '../../../../src/adapters/avro/topic-type.ts';
 import { AppError } from '../../../../src/errors.ts';
 import type { Codec, SchemaRegistry } from '../../../../src/ports/codec.ts';
 import { emptyUpdate } from '../../../../src/race/update.ts';
+import registry from '../../../../schemas/registry.json' with { type: 'json' };
 import type { TopicName } from '../../../../topology/topics.ts';
 import { valueOf } from './arbitrary.ts';
 
 const AT = 1_760_000_000_000;
+/** Of the newest schema of updates. */
+const UPDATE_ID = registry.findLast(({ schema }) => schema === 'race-update')!.id;
 const types = loadTopicTypes();
 const update = {
   ...emptyUpdate('r1', 'ci', AT), title: 'Build', state: 'running' as const, metadata: { branch: 'main', gone: null },
@@ -51,7 +54,7 @@ describe('encode() and decode()', () => {
   it('frames as Confluent does: byte 0, the id as a big-endian int32, the plain Avro body', () => {
     const bytes = codec.encode('race-updates', update);
     const type = types.get('race-updates')?.branches[0]?.type;
-    expect([...bytes.subarray(0, 5)]).toEqual([0, 0, 0, 0, 1]);
+    expect([...bytes.subarray(0, 5)]).toEqual([0, 0, 0, 0, UPDATE_ID]);
     expect(type?.fromBuffer(bytes.subarray(5))).toEqual(update);
   });
 
@@ -139,7 +142,7 @@ describe('JSON', () => {
 });
 
 describe('poison', () => {
-  const framed = (...body: number[]): Buffer => Buffer.from([0, 0, 0, 0, 1, ...body]);
+  const framed = (...body: number[]): Buffer => Buffer.from([0, 0, 0, 0, UPDATE_ID, ...body]);
 
   it.each<[string, () => Buffer]>([
     ['no bytes', () => Buffer.alloc(0)],
@@ -207,7 +210,7 @@ describe('prepare()', () => {
     const bytes = codec.encode('race-updates', update);
     await Promise.all([1, 2, 3].map(() => reader.prepare('race-updates', [bytes, null, bytes])));
     await reader.prepare('race-updates', [bytes]);
-    expect(asked).toEqual([1]);
+    expect(asked).toEqual([UPDATE_ID]);
     expect(decoded(reader.decode('race-updates', bytes)).value).toEqual(update);
   });
 
