@@ -43,6 +43,15 @@ describe('POST /v1/updates', () => {
     expect(stored.find((item) => item.raceId === 'n3')!.update).toBeNull();
   });
 
+  test('refuses a position on a route, which the role journeys alone tells, and says so of one that is none', async () => {
+    const position = { route_version: 0, along_m: 5, off_m: 0, next: 1, moves: true, moved_at: 1_000_000 };
+    const update = { race_id: 'bus', source: 's', at: 1_000_000 };
+    const { body } = await batch(ndjson([{ ...update, position }, { ...update, position: { ...position, along_m: -5 } }, { ...update, position: null }]));
+    expect(body).toMatchObject({
+      accepted: 1, rejected: [{ line: 1, code: 'position_invalid', message: expect.stringContaining('/v1/telemetry') }, { line: 2, code: 'position_invalid', message: expect.stringContaining('position.along_m must be a number in 0..400000000, got -5') }],
+    });
+  });
+
   test('takes CloudEvents and CDEvents as race-updates does', async () => {
     const { body } = await batch(ndjson([
       { specversion: '1.0', type: 'any', source: 'ci/acme', subject: 'n4', time: '2026-01-31T12:00:00Z', data: { state: 'running', title: 'build' } },

@@ -54,10 +54,12 @@ export async function checkVehicles({ world, cluster, codec, log, counts, races,
   const vehicles = races.filter(({ source }) => source === 'city');
   for (const { race_id: raceId, state, stages } of vehicles) {
     const passed = stages.map((stage) => `${stage.seq}#${stage.occurrence} ${stage.state}`).join(', ');
-    const wanted = Array.from({ length: STOPS }, (_, seq) => `${seq}#1 passed`).join(', ');
+    // Where its race was not known for long, since nobody lived long enough, its first stops were passed unseen.
+    const unseen = positions.some(({ unrouted }) => unrouted > 0) ? Math.max(0, Math.min(STOPS - 1, STOPS - stages.length)) : 0;
+    const wanted = Array.from({ length: STOPS - unseen }, (_, i) => `${i + unseen}#1 passed`).join(', ');
     if (passed !== wanted || state !== 'passed') report(`${raceId} is ${state} and its stops are ${passed}`);
     const ways = told.get(raceId) ?? new Set();
-    if (ways.size !== STOPS) report(`${raceId} was told to have passed ${[...ways].join(', ')}`);
+    if (ways.size !== STOPS - unseen) report(`${raceId} was told to have passed ${[...ways].join(', ')}`);
   }
   if (vehicles.length === 0) report('there are no vehicles');
 }

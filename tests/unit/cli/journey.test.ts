@@ -53,7 +53,7 @@ describe('raceline journey', () => {
     expect(Math.abs(Date.parse(first[2]!) - (T0 + 480_000))).toBeLessThan(40_000);
   });
 
-  it('through the service says of every stop about the same, each passage once', async () => {
+  it('through the service says of every stop about the same, each passage once', { timeout: 60_000 }, async () => {
     const track = write('service.csv', `track_id,time,lat,lon,speed\n${trackRows.join('\n')}\n`);
     const read = (name: string) => readFileSync(join(folder, name)).toString().trim().split('\n').slice(1).map((row) => row.split(',').slice(2));
     await journey(routeFile(), track, join(folder, 'alone-etas.csv'));
