@@ -3,10 +3,12 @@ import { createCodec } from '../../../src/adapters/avro/codec.ts';
 import { confluentRegistry } from '../../../src/adapters/avro/confluent-registry.ts';
 import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
 import type { ModelSwap } from '../../../src/forecast/history-record.ts';
+import { raceRow } from '../../../src/history/rows.ts';
 import type { Codec } from '../../../src/ports/codec.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import type { LogRecord } from '../../../src/ports/record-log.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
+import { finishedRace } from '../../support/clickhouse/history-records.ts';
 import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
 import { whyNoEngines } from '../../support/engines/engines.ts';
 import { kafkaSetting, type KafkaSetting } from '../../support/kafka-service.ts';
@@ -23,7 +25,7 @@ const SESSION_SEC = 6;
 const NOW_MS = Date.now();
 const random = seededRandom(1);
 
-/** Two pipelines and two rebuilders, each a process of its own, on one broker and one ClickHouse. */
+/** Two pipelines and two rebuilders, each a process of its own, on one broker and one ClickHouse. One rebuilder is killed while it rebuilds. */
 describe.skipIf(whyNoEngines() !== null)('rebuilders and pipelines on Kafka', { timeout: 120_000 }, () => {
   const directories = Array.from({ length: 6 }, temporaryDirectory);
   const running: RunningService[] = [];
@@ -61,8 +63,8 @@ describe.skipIf(whyNoEngines() !== null)('rebuilders and pipelines on Kafka', { 
 
   afterAll(async () => {
     await Promise.all(running.map((service) => service.kill()));
-    await store.close();
-    await server.stop();
+    await store?.close();
+    await server?.stop();
     for (const directory of directories) directory.remove();
   });
 
@@ -81,6 +83,23 @@ describe.skipIf(whyNoEngines() !== null)('rebuilders and pipelines on Kafka', { 
     expect(rebuilders.map((one) => one.logs().match(/Rebuilt clusters/g)?.length ?? 0).sort()).toEqual([0, 1]);
   });
 
+  test('a rebuilder that is killed half-way leaves the old model serving; the other does the work, once', async () => {
+    await insert(raceFleet({ seed: 2, races: 6_000, metadata: 'weak' }));
+    const [busy, other] = rebuilders.toSorted((a, b) => b.logs().split('Rebuilt clusters').length - a.logs().split('Rebuilt clusters').length) as [RunningService, RunningService];
+    const id = await ask('/v1/rebuilds');
+    await waitUntil('a rebuilder is at it', async () => (await reports(id)).length === 1);
+    await busy.kill();
+    expect(await reports(id)).toEqual(['running']);
+    expect(await versionsByPipeline()).toEqual([[active], [active]]);
+    expect(await swaps()).toHaveLength(3);
+    const outcome = await rebuilt(id);
+    expect(['accepted', 'refused']).toContain(outcome);
+    expect(await reports(id)).toEqual([outcome]);
+    expect(other.logs().match(/Rebuilt clusters/g)).toHaveLength(1);
+    expect((await swaps()).map(({ stage }) => stage)).toEqual(['shadow', 'canary', 'active', ...(outcome === 'accepted' ? ['shadow'] : [])]);
+    expect(await versionsByPipeline(), 'on trial it serves none').toEqual([[active], [active]]);
+  });
+
   /** Has races run and end some days ago; resolves when they are in history. */
   async function run(races: readonly FleetRace[]): Promise<void> {
     for (let at = 0; at < races.length; at += 100) {
@@ -91,6 +110,17 @@ describe.skipIf(whyNoEngines() !== null)('rebuilders and pipelines on Kafka', { 
       }).map((update) => JSON.stringify(update)).join('\n'));
     }
     await waitUntil('they are in history', async () => Number((await query<{ n: number }>(gateway.url, 'SELECT count() AS n FROM races'))[0]?.n) === races.length);
+  }
+
+  /** More work for a rebuild, without a run through the pipelines. */
+  async function insert(races: readonly FleetRace[]): Promise<void> {
+    const rows = races.map((race, n) => {
+      const { startedAt, completedAt } = lifeOf(race, 20, n);
+      const { id, title, metadata } = race;
+      const finished = finishedRace(n, { race_id: id, source: SOURCE, title, metadata: { ...metadata }, started_at: startedAt, completed_at: completedAt, duration_sec: (completedAt - startedAt) / 1_000, stages: [], checkpoints: [], first_offset: n });
+      return raceRow(finished, { topic: 'race-history', partition: 0, offset: n, appendedAtMs: Date.now() });
+    });
+    for (let at = 0; at < rows.length; at += 5_000) await store.insert('races', rows.slice(at, at + 5_000), `races:${at}`);
   }
 
   async function ask(path: string): Promise<string> {
