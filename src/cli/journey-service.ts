@@ -25,6 +25,8 @@ export async function replayThroughService({ routes, positions }: RecordedJourne
     const followed = new Map<string, FollowedJourney>();
     for (const [offset, { raceId, atMs, lat, lon, speedMps, accuracyM }] of positions.entries()) {
       const { route } = routes.get(raceId)!;
+      const seen = between.get(raceId);
+      if (seen === undefined || atMs > seen.untilMs) between.set(raceId, { fromMs: seen?.untilMs ?? atMs, untilMs: atMs });
       const before = followed.get(raceId);
       if (before === undefined) yield { ...emptyUpdate(raceId, SOURCE, atMs), title: `${route.waypoints[0]!.name} - ${route.waypoints.at(-1)!.name}`, state: 'queued', route_id: raceId };
       const identity = { race_id: raceId, source: SOURCE, first_offset: 0, attempt: 1, route_id: raceId, route_version: versions.get(raceId)! };
@@ -33,7 +35,6 @@ export async function replayThroughService({ routes, positions }: RecordedJourne
       followed.set(raceId, step.followed);
       counts[before === undefined ? 'started' : step.outcome]++;
       if (step.outcome !== 'followed') continue;
-      between.set(raceId, { fromMs: between.get(raceId)?.untilMs ?? atMs, untilMs: atMs });
       for (const update of step.updates) if (update.stage !== null) counts.passages++;
       yield* step.updates;
     }
@@ -41,7 +42,7 @@ export async function replayThroughService({ routes, positions }: RecordedJourne
 
   function onRevision({ race_id: raceId, event_at: atMs, basis, milestones }: EtaUpdate): void {
     const seen = between.get(raceId);
-    if (basis !== 'telemetry' || seen === undefined) return;
+    if ((basis !== 'telemetry' && basis !== 'plan') || seen === undefined) return;
     const first = firstShown(routes.get(raceId)!.route.waypoints, milestones);
     for (const [i, { passed_at: passedAtMs, eta_at: etaMs, p10_at: p10Ms, p90_at: p90Ms }] of milestones.entries()) {
       if (passedAtMs !== null) rows.passage(raceId, first + i, passedAtMs, seen);

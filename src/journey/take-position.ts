@@ -63,10 +63,20 @@ function phaseOf(before: PhaseState, route: Route, journey: Journey, passages: r
   let phase = before;
   for (const { index, atMs } of passages) {
     if (phase.phase === 'pre_departure') phase = held(depart(phase, atMs), phase);
-    if (index === route.waypoints.length - 1) phase = held(arrive(phase, atMs), phase);
+    if (index === route.waypoints.length - 1 && mayArrive(route, journey)) phase = held(arrive(phase, atMs), phase);
   }
   const { alongM, offM } = positionOf(journey.following);
-  return phaseAfter(phase, { atMs: journey.following.atMs, mps: smoothedMps(journey.speeds), alongM, offM, totalM: route.totalM });
+  const after = phaseAfter(phase, { atMs: journey.following.atMs, mps: smoothedMps(journey.speeds), alongM, offM, totalM: route.totalM });
+  return after.phase === 'post_arrival' && phase.phase !== 'post_arrival' && !mayArrive(route, journey) ? phase : after;
+}
+
+/**
+ * On a loop who waits at the start is at the end, too: a vehicle that was seen nowhere on the first half of its route has not arrived before
+ * half of its planned time is over.
+ */
+function mayArrive({ waypoints }: Route, { following: { atMs, passages } }: Journey): boolean {
+  const [from, to] = [waypoints[0]!.plannedAtMs, waypoints.at(-1)!.plannedAtMs];
+  return from === null || to === null || passages.some(({ index }) => index < waypoints.length / 2) || atMs >= (from + to) / 2;
 }
 
 function delayAfter(before: number | null, { waypoints }: Route, passages: readonly Passage[]): number | null {
@@ -97,12 +107,12 @@ function tell(
   }
   const sentAtMs = before?.sentAtMs ?? 0;
   const movedM = before === undefined ? Infinity : Math.abs(alongM - positionOf(before.journey.following).alongM);
-  const isDue = passages.length > 0 || (atMs - sentAtMs >= TELL_EVERY_MS && (updates.length > 0 || movedM > MOVED_SHARE * route.totalM || atMs - sentAtMs >= 6 * TELL_EVERY_MS));
+  const isDue = updates.length > 0 || (atMs - sentAtMs >= TELL_EVERY_MS && (movedM > MOVED_SHARE * route.totalM || atMs - sentAtMs >= 6 * TELL_EVERY_MS));
   if (!isDue || phase.after.phase === 'post_arrival') return { updates, sentAtMs };
   const position = journeyPosition(route, routeVersion, journey);
   const progress = phase.after.phase === 'in_flight' ? Math.min(100, (100 * alongM) / route.totalM) : null;
-  // A passage and where the vehicle is then are one piece of news.
-  if (passages.length > 0) updates.push({ ...updates.pop()!, position, progress });
+  // A passage, a departure or the plan, and where the vehicle is then, are one piece of news.
+  if (updates.length > 0) updates.push({ ...updates.pop()!, position, progress });
   else say({ position, progress });
   return { updates, sentAtMs: atMs };
 }

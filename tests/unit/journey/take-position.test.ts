@@ -3,6 +3,7 @@ import { createCodec } from '../../../src/adapters/avro/codec.ts';
 import { embeddedRegistry } from '../../../src/adapters/avro/embedded-registry.ts';
 import { followedJourneyOf, journeyStateOf, type FollowedJourney, type JourneyIdentity, type JourneyState } from '../../../src/journey/journey-record.ts';
 import type { FollowOutcome } from '../../../src/journey/follow.ts';
+import { placeAt } from '../../../src/journey/route.ts';
 import { takeTelemetry, type JourneyOfRace } from '../../../src/journey/take-position.ts';
 import type { TelemetryPoint } from '../../../src/journey/telemetry.ts';
 import type { RaceUpdate } from '../../../src/race/update.ts';
@@ -88,13 +89,31 @@ describe('takeTelemetry()', () => {
     expect(anew.followed!.phase.phase).toBe('pre_departure');
     const changed = run(track.slice(200, 201), { from: half, of: { ...race, identity: { ...identity, route_version: 9 } } });
     expect(changed.followed!.phase).toEqual(half.phase);
-    expect(changed.updates).toMatchObject([{ plan: [{}, {}, {}, {}] }, { progress: expect.closeTo(66.7, 1) }]);
+    expect(changed.updates).toMatchObject([{ plan: [{}, {}, {}, {}], progress: expect.closeTo(66.7, 1), position: { route_version: 9, next: 2 } }]);
+  });
+
+  it('has not arrived while it waits for its start on a loop, however near the end that is', () => {
+    // A square whose end lies a few metres from its start: positions are nearer to the end.
+    const corners = [[50, 8], [50.02, 8], [50.02, 8.03], [50, 8.03], [50.00002, 8.00003]] as const;
+    const loop = readyRoute({ route_id: 'loop', name: 'loop', pois: [], active: true, points: corners.map(([lat, lon], i) => ({ lat, lon, name: `corner ${i}`, planned_at: T0 + i * 600_000, dwell_sec: null })) });
+    const waits = Array.from({ length: 40 }, (_, i) => ({ ...track[0]!, at: T0 - 300_000 + i * 10_000, lat: 50.00002, lon: 8.00003, speed_mps: 0 }));
+    let followed: FollowedJourney | undefined;
+    for (const [offset, point] of waits.entries()) ({ followed } = takeTelemetry(followed, race, loop, point, { epoch: 0, offset }));
+    expect(followed!.phase.arrivedAtMs).toBeNull();
+    let atMs = waits.at(-1)!.at;
+    for (let m = 0; m <= loop.totalM; m += 100) {
+      atMs += 10_000;
+      ({ followed } = takeTelemetry(followed, race, loop, { ...track[0]!, ...placeAt(loop, m), at: atMs, speed_mps: 10 }, { epoch: 0, offset: 100 + m }));
+    }
+    for (let i = 1; i <= 12; i++) ({ followed } = takeTelemetry(followed, race, loop, { ...track[0]!, ...placeAt(loop, loop.totalM), at: atMs + i * 10_000, speed_mps: 0 }, { epoch: 0, offset: 100_000 + i }));
+    expect(followed!.phase.phase).toBe('post_arrival');
+    expect(followed!.phase.arrivedAtMs).toBeGreaterThan(atMs - 60_000);
   });
 
   it('has left when a person says so', () => {
     const still = { ...track[0]!, speed_mps: 0 };
     const { updates, followed } = run([still, { ...still, at: T0 + 1_000 }], { of: { ...race, byHand: { departedAtMs: T0 - 5_000, arrivedAtMs: null } } });
-    expect(updates).toMatchObject([{ plan: [{}, {}, {}, {}] }, { state: 'running', started_at: T0 - 5_000 }, { progress: 0 }]);
+    expect(updates).toMatchObject([{ plan: [{}, {}, {}, {}] }, { state: 'running', started_at: T0 - 5_000, progress: 0, position: { next: 0 } }]);
     expect(followed!.phase).toMatchObject({ phase: 'in_flight', departedAtMs: T0 - 5_000 });
   });
 });
