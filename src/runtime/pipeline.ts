@@ -98,9 +98,8 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
    * given on meanwhile, and we do not know it. The inputs between the two are in the other's changelog alone. Other gaps
    * (retention, records of transactions) have no commit behind them.
    */
-  async function isOutrun({ partition, records }: RecordBatch): Promise<boolean> {
-    const task = tasks.get(partition);
-    if (task === undefined || begun.has(task)) return false;
+  async function isOutrun(task: PartitionTask, { partition, records }: RecordBatch): Promise<boolean> {
+    if (begun.has(task)) return false;
     const next = task.store.position.applied_offset + 1;
     if ((records[0]?.offset ?? next) <= next) return false;
     const { offset } = await (await subscribed.promise).committed({ topic: 'race-updates', partition });
@@ -121,12 +120,14 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     },
     async onBatch(batch: RecordBatch): Promise<void> {
       const { partition } = batch;
-      if (await isOutrun(batch)) {
+      let task = tasks.get(partition);
+      if (task !== undefined && await isOutrun(task, batch) && tasks.get(partition) === task) {
         logger.warn({ partition }, 'Another instance has worked on the partition since it was restored here: restoring it again');
         await take(partition);
+        task = tasks.get(partition);
       }
-      const task = tasks.get(partition);
-      if (task === undefined) throw new AppError('partition_lost', `Partition ${partition} of race-updates is not ours`);
+      // Lost while that was asked: its owner is another by now, or the batch is from before it came back.
+      if (task === undefined || tasks.get(partition) !== task) throw new AppError('partition_lost', `Partition ${partition} of race-updates is not ours`);
       begun.add(task);
       await task.process(batch);
     },
