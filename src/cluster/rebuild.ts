@@ -28,7 +28,7 @@ export type RebuildOptions = PointOptions & {
 
 /** A fleet of 100,000 with metadata takes half a million, one without any a million; past it HNSW takes 0.4 ms a race where nothing is alike. */
 export const defaultRebuildOptions: RebuildOptions = {
-  keys: 'auto', mask: true, eps: 'auto', previousEps: null, minPts: 3, budget: 2_000_000, mostExemplars: MOST_EXEMPLARS,
+  keys: 'auto', mask: true, eps: 'auto', previousEps: null, minPts: 3, budget: 8_000_000, mostExemplars: MOST_EXEMPLARS,
 };
 
 export type RebuildInput = {
