@@ -33,7 +33,7 @@ type KeptBase = {
 };
 
 /** Races of a source whose base is kept: 1.5 KB each. */
-const MOST_KEPT = 2_048;
+const MOST_KEPT = 1_024;
 /** Values of most bases; a wider one has more room. */
 const USUAL_SIZE = 384;
 /** Rooms of races that have ended, for those to come. */
