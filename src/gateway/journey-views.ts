@@ -1,11 +1,11 @@
 import { Type, type Static } from 'typebox';
-import type { Milestone } from '../forecast/eta-update.ts';
 import { courseOf } from '../journey/course.ts';
 import { etaTypeOf, sinceDepartureSec, untilDepartureSec } from '../journey/phases.ts';
 import type { Route } from '../journey/route.ts';
 import type { StoredRoute } from '../runtime/route-store.ts';
 import type { SeenJourney } from './journeys.ts';
 import { CourseStatusOrNull, JourneyPoiBody, poisOf } from './journey-pois.ts';
+import { milestonesOfWaypoints } from './milestones-by-stage.ts';
 import { maybe, waypointsOf, type RouteWaypoint } from './route-views.ts';
 import type { ViewedRace } from './view.ts';
 
@@ -96,13 +96,11 @@ export function journeyDetailsOf(seen: SeenJourney, race: ViewedRace, stored: St
 /** The waypoints of the route as it was followed, with what the last revision says of those ahead. O(waypoints). */
 function waypointDetailsOf(seen: SeenJourney, race: ViewedRace, stored: StoredRoute | undefined): JourneyDetails['waypoints'] {
   const passedAt = new Map(seen.passages.map(({ index, at }) => [index, at]));
-  const milestones = milestonesByOccurrence(race.eta?.milestones ?? []);
-  const occurrences = new Map<string, number>();
-  return followedWaypoints(seen, stored).map(({ index, name, lat, lon, along_m, planned_at }) => {
-    const occurrence = (occurrences.get(name) ?? 0) + 1;
-    occurrences.set(name, occurrence);
+  const waypoints = followedWaypoints(seen, stored);
+  const milestones = milestonesOfWaypoints(waypoints, race.eta?.milestones ?? []);
+  return waypoints.map(({ index, name, lat, lon, along_m, planned_at }, i) => {
     const isAhead = index >= seen.next;
-    const milestone = isAhead ? milestones.get(`${name}#${occurrence}`) : undefined;
+    const milestone = isAhead ? milestones[i] : undefined;
     return {
       index, name, lat, lon, along_m, distance_m: isAhead ? Math.max(0, along_m - seen.along_m) : null, planned_at, passed_at: passedAt.get(index) ?? null,
       eta_at: milestone?.eta_at ?? null, p10_at: milestone?.p10_at ?? null, p90_at: milestone?.p90_at ?? null,
@@ -124,16 +122,4 @@ function legOf({ next, along_m }: SeenJourney, waypoints: readonly RouteWaypoint
   if (from === undefined || to === undefined) return null;
   const lengthM = to.along_m - from.along_m;
   return { index: next, from: from.name, to: to.name, fraction: lengthM > 0 ? Math.min(1, Math.max(0, (along_m - from.along_m) / lengthM)) : 1 };
-}
-
-/** A loop calls twice at a waypoint: milestones of one name come in its order. */
-export function milestonesByOccurrence(milestones: readonly Milestone[]): Map<string, Milestone> {
-  const found = new Map<string, Milestone>();
-  const counts = new Map<string, number>();
-  for (const milestone of milestones) {
-    const occurrence = (counts.get(milestone.name) ?? 0) + 1;
-    counts.set(milestone.name, occurrence);
-    found.set(`${milestone.name}#${occurrence}`, milestone);
-  }
-  return found;
 }

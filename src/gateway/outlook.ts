@@ -5,7 +5,7 @@ import { poiEtaMs, type PoiProjection } from '../journey/pois.ts';
 import { nearestOnRoute, plannedAtMs, plannedSpeedMps, waypointsBy, type Route, type Waypoint } from '../journey/route.ts';
 import { secondsAtSpeed } from '../journey/speed.ts';
 import type { StoredRoute } from '../runtime/route-store.ts';
-import { milestonesByOccurrence } from './journey-views.ts';
+import { milestonesOfWaypoints } from './milestones-by-stage.ts';
 import type { RouteWaypoint } from './route-views.ts';
 import { phaseOf, type Vehicle } from './vehicle.ts';
 
@@ -128,14 +128,11 @@ function plannedSec(plannedAt: number | null, departsAtMs: number | null, { seen
 /** ETAs of the waypoints from `next` on, as they were published; where they were not, before the departure (`plannedFromMs` = now), by the plan. */
 function waypointEtas({ waypoints }: Route, vehicle: Vehicle, next: number, plannedFromMs: number | null): { readonly index: number; readonly etaMs: number }[] {
   const { eta } = vehicle;
-  const milestones = milestonesByOccurrence(eta?.milestones ?? []);
-  const occurrences = new Map<string, number>();
-  return waypoints.flatMap(({ index, name, plannedAtMs: planned }) => {
-    const occurrence = (occurrences.get(name) ?? 0) + 1;
-    occurrences.set(name, occurrence);
+  const milestones = milestonesOfWaypoints(waypoints, eta?.milestones ?? []);
+  return waypoints.flatMap(({ index, plannedAtMs: planned }, i) => {
     if (index < next) return [];
     // Of a long route not every waypoint is published; its end is.
-    const published = milestones.get(`${name}#${occurrence}`)?.eta_at ?? (index === waypoints.length - 1 ? (eta?.finish_at ?? null) : null);
+    const published = milestones[i]?.eta_at ?? (index === waypoints.length - 1 ? (eta?.finish_at ?? null) : null);
     if (published !== null) return [{ index, etaMs: published }];
     const sec = plannedFromMs === null ? null : plannedSec(planned, waypoints[0]!.plannedAtMs, vehicle, plannedFromMs);
     return sec === null ? [] : [{ index, etaMs: plannedFromMs! + 1000 * sec }];

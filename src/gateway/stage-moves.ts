@@ -5,6 +5,7 @@ import type { Milestone } from '../forecast/eta-update.ts';
 import { MOST_MILESTONES } from '../forecast/milestones.ts';
 import type { Stage } from '../race/state.ts';
 import type { RaceFacts } from './facts.ts';
+import { milestonesByStage } from './milestones-by-stage.ts';
 
 const NONE: readonly StageMove[] = [];
 
@@ -33,16 +34,4 @@ export function movesSince(facts: Pick<RaceFacts, 'stages' | 'revision'>, eta: P
 
 function tells(milestone: Milestone | undefined, stage: Stage): boolean {
   return milestone !== undefined && milestone.name === stage.name && milestone.state === stage.state && milestone.passed_at === stage.completed_at;
-}
-
-function milestonesByStage(milestones: readonly Milestone[]): Map<string, Milestone> {
-  const counts = new Map<string, number>();
-  const found = new Map<string, Milestone>();
-  for (const milestone of milestones) {
-    if (milestone.kind === 'poi') continue;
-    const occurrence = (counts.get(milestone.name) ?? 0) + 1;
-    counts.set(milestone.name, occurrence);
-    found.set(stageKey({ name: milestone.name, occurrence }), milestone);
-  }
-  return found;
 }
