@@ -20,6 +20,7 @@ import { partitionCounts, topics, type TopicName } from '../../topology/topics.t
 import { embeddedCodec, HOUR_MS } from '../support/graph-driver.ts';
 import { lineOfStops, readyRoute } from '../support/journeys.ts';
 import { seededRandom } from '../support/random.ts';
+import { readAll } from '../support/read-all.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const T0 = Date.UTC(2026, 0, 31, 12);
@@ -112,21 +113,13 @@ async function send(raceId: string, points: readonly TelemetryPoint[]): Promise<
   }
 }
 
-async function readAll(topic: TopicName): Promise<LogRecord[]> {
-  const records: LogRecord[] = [];
-  const reader = log.readPartitions({ topic, partitions: Array.from({ length: await log.partitionCount(topic) }, (_, i) => i), from: () => 'earliest', onRecords: (batch) => { records.push(...batch); } });
-  await reader.caughtUp;
-  await reader.close();
-  return records;
-}
-
 function decoded(topic: TopicName, { value }: LogRecord): unknown {
   const result = codec.decode(topic, value!);
   if ('error' in result) throw new Error(result.error.message);
   return topic === 'race-history' ? result.decoded : result.decoded.value;
 }
 
-const etasOf = async (raceId: string) => (await readAll('eta-updates')).filter(({ key, value }) => String(key) === raceId && value !== null).map((one) => decoded('eta-updates', one) as EtaUpdate);
+const etasOf = async (raceId: string) => (await readAll(log, 'eta-updates')).filter(({ key, value }) => String(key) === raceId && value !== null).map((one) => decoded('eta-updates', one) as EtaUpdate);
 
 async function arrive(raceId: string): Promise<void> {
   await waitUntil(`${raceId} has arrived`, async () => isIdle() && (await etasOf(raceId)).some(({ state }) => state === 'passed'));
@@ -175,7 +168,7 @@ describe('vehicles through the whole graph', () => {
     expect(mean(learned.map(({ said }) => said))).toBeLessThan(0.5 * mean(figures.slice(0, 2).map(({ said }) => said)));
 
     const again = createSourceModel('city');
-    for (const record of await readAll('race-history')) learn(again, decoded('race-history', record) as HistoryRecord);
+    for (const record of await readAll(log, 'race-history')) learn(again, decoded('race-history', record) as HistoryRecord);
     const model = learner.modelOf('city')!;
     expect(model.journeys!.legs.legs.size).toBe(STOPS - 1);
     expect(Buffer.from(encodeModel(again)).equals(Buffer.from(encodeModel(model)))).toBe(true);
@@ -220,7 +213,7 @@ describe('vehicles through the whole graph', () => {
     expect(next.milestones.filter(({ passed_at }) => passed_at !== null).length).toBeGreaterThan(2);
     await send('bus', points.slice(half + 10));
     await arrive('bus');
-    const races = (await readAll('race-history')).map((one) => decoded('race-history', one) as HistoryRecord);
+    const races = (await readAll(log, 'race-history')).map((one) => decoded('race-history', one) as HistoryRecord);
     const passages = races.flatMap((one) => (one.kind === 'StageFacts' ? one.value.facts.map(({ stage }) => stage) : []));
     expect([...new Set(passages)].toSorted()).toEqual(route.waypoints.map(({ name }) => name).toSorted());
     expect(passages).toHaveLength(STOPS);

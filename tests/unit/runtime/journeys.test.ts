@@ -17,6 +17,7 @@ import { readRoutes, type RouteStore } from '../../../src/runtime/route-store.ts
 import { partitionCounts, topics, type TopicName } from '../../../topology/topics.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
 import { drive, lineOfStops, readyRoute } from '../../support/journeys.ts';
+import { readAll } from '../../support/read-all.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 const T0 = Date.UTC(2026, 0, 31, 12);
@@ -65,14 +66,6 @@ async function openRace(raceId: string, news: Partial<RaceUpdate> = {}): Promise
   await waitUntil(`the race ${raceId} is known`, async () => (await statesOf()).has(raceId));
 }
 
-async function readAll(topic: TopicName): Promise<LogRecord[]> {
-  const records: LogRecord[] = [];
-  const reader = log.readPartitions({ topic, partitions: Array.from({ length: await log.partitionCount(topic) }, (_, i) => i), from: () => 'earliest', onRecords: (batch) => { records.push(...batch); } });
-  await reader.caughtUp;
-  await reader.close();
-  return records;
-}
-
 function valueOf<T>(topic: TopicName, { value }: LogRecord): T {
   const result = codec.decode(topic, value!);
   if ('error' in result) throw new Error(result.error.message);
@@ -80,12 +73,12 @@ function valueOf<T>(topic: TopicName, { value }: LogRecord): T {
 }
 
 async function statesOf(): Promise<Map<string, RaceState>> {
-  const records = (await readAll('race-states')).filter(({ key, value }) => value !== null && !isPositionKey(String(key)));
+  const records = (await readAll(log, 'race-states')).filter(({ key, value }) => value !== null && !isPositionKey(String(key)));
   return new Map(records.map((one) => [String(one.key), valueOf<RaceState>('race-states', one)]));
 }
 
 async function updatesOf(raceId: string): Promise<RaceUpdate[]> {
-  return (await readAll('race-updates')).filter(({ key }) => String(key) === raceId).map((one) => valueOf<RaceUpdate>('race-updates', one));
+  return (await readAll(log, 'race-updates')).filter(({ key }) => String(key) === raceId).map((one) => valueOf<RaceUpdate>('race-updates', one));
 }
 
 const stateOf = async (raceId: string) => (await statesOf()).get(raceId);
@@ -108,7 +101,7 @@ describe('runJourneys()', () => {
     expect(race.stages.map(({ name, state }) => [name, state])).toEqual(Array.from({ length: STOPS }, (_, i) => [`stop ${i}`, 'passed']));
     expect(race.completed_at).toBe(race.stages.at(-1)!.completed_at);
     expect(totals(journeys)).toMatchObject({ read: track.length, rejected: 0, unrouted: 0 });
-    const etas = (await readAll('eta-updates')).map((one) => valueOf<{ milestones: { name: string; state: string; eta_at: number | null }[] }>('eta-updates', one));
+    const etas = (await readAll(log, 'eta-updates')).map((one) => valueOf<{ milestones: { name: string; state: string; eta_at: number | null }[] }>('eta-updates', one));
     expect(etas.some(({ milestones }) => milestones.length === STOPS && milestones[3]!.eta_at !== null && milestones[3]!.state !== 'passed')).toBe(true);
   });
 
@@ -126,7 +119,7 @@ describe('runJourneys()', () => {
     await log.append('telemetry', (partitionOf('bus', 4) + 1) % 4, [{ key: Buffer.from('bus'), value: codec.encode('telemetry', { ...point, at: T0 + 5_000 }) }]);
     await waitUntil('all is read', () => totals(journeys).read === 13);
     expect(totals(journeys)).toEqual({ read: 13, applied: 2, late: 1, outlier: 0, unrouted: 3, rejected: 6, rerouted: 1, skipped: 0 });
-    const codes = (await readAll('dead-letters')).map(({ headers }) => String(headers.find(([name]) => name === 'code')?.[1]));
+    const codes = (await readAll(log, 'dead-letters')).map(({ headers }) => String(headers.find(([name]) => name === 'code')?.[1]));
     expect(codes).toEqual(['position_invalid', 'position_invalid', 'position_invalid', 'at_in_future', 'key_mismatch', 'undecodable']);
   });
 
@@ -207,7 +200,7 @@ describe('runJourneys()', () => {
     await waitUntil('the bus is gone', () => sizeOf(first) === 1);
     await first.close();
     await log.append('race-updates', partitionOf('tram', 4), [{ key: Buffer.from('tram'), value: null }]);
-    await waitUntil('the tram is forgotten', async () => (await readAll('race-states')).some(({ key, value }) => String(key) === 'tram' && value === null));
+    await waitUntil('the tram is forgotten', async () => (await readAll(log, 'race-states')).some(({ key, value }) => String(key) === 'tram' && value === null));
     const second = await follow();
     await waitUntil('partitions are taken', () => second.tasks.size === 4);
     expect(sizeOf(second)).toBe(0);
@@ -222,7 +215,7 @@ describe('runJourneys()', () => {
     await waitUntil('it is followed', () => totals(journeys).applied === 60);
     const partition = partitionOf('bus', 4);
     await journeys.tasks.get(partition)!.drain();
-    const rows = async () => (await readAll('journey-states')).filter(({ key }) => String(key) === 'bus');
+    const rows = async () => (await readAll(log, 'journey-states')).filter(({ key }) => String(key) === 'bus');
     const [own] = await rows();
     // What the former owner had in hand stands for a lesser offset.
     const stale = { ...valueOf<object>('journey-states', own!), along_m: 1, applied_offset: 3 };
@@ -238,7 +231,7 @@ describe('runJourneys()', () => {
     await put('short', codec.encode('routes', { ...lineOfStops('short', 2, T0), points: record.points.slice(0, 1) }));
     await put('json', Buffer.from('{"points": [\n{"lat": 91, "lon": 8}]}'));
     await put('gone', null);
-    const letters = async () => (await readAll('dead-letters')).map(({ headers }) => ['topic', 'offset', 'code'].map((wanted) => String(headers.find(([name]) => name === wanted)?.[1])));
+    const letters = async () => (await readAll(log, 'dead-letters')).map(({ headers }) => ['topic', 'offset', 'code'].map((wanted) => String(headers.find(([name]) => name === wanted)?.[1])));
     const expected = [['routes', '1', 'undecodable'], ['routes', '2', 'key_mismatch'], ['routes', '3', 'route_invalid'], ['routes', '4', 'route_invalid']];
     const first = await follow();
     await waitUntil('they are refused', async () => (await letters()).length === expected.length);

@@ -2,13 +2,14 @@ import { expect, test } from 'vitest';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
 import type { Codec } from '../../../src/ports/codec.ts';
-import type { LogRecord, RecordLog } from '../../../src/ports/record-log.ts';
+import type { RecordLog } from '../../../src/ports/record-log.ts';
 import { emptyUpdate } from '../../../src/race/update.ts';
 import { PartitionTask } from '../../../src/runtime/partition-task.ts';
 import { initialPosition, PartitionStore } from '../../../src/runtime/race-store.ts';
 import { systemTimers } from '../../../src/runtime/timers.ts';
-import { topics, type TopicName } from '../../../topology/topics.ts';
+import { topics } from '../../../topology/topics.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
+import { readAll } from '../../support/read-all.ts';
 
 const NOW = 1_700_000_000_000;
 const silent = (): void => {};
@@ -17,14 +18,6 @@ async function openLog(): Promise<RecordLog> {
   const log = openLocalLog({ storage: memoryStorage(), clock: { nowMs: () => NOW } });
   await log.ensureTopics(topics.map(({ name, cleanup, retentionMs, minCompactionLagMs }) => ({ name, partitions: 1, cleanup, retentionMs, minCompactionLagMs })));
   return log;
-}
-
-async function readAll(log: RecordLog, topic: TopicName): Promise<LogRecord[]> {
-  const records: LogRecord[] = [];
-  const reader = log.readPartitions({ topic, partitions: [0], from: () => 'earliest', onRecords: (batch) => { records.push(...batch); } });
-  await reader.caughtUp;
-  await reader.close();
-  return records;
 }
 
 test('process() loses nothing of a slice that could not be encoded', async () => {
