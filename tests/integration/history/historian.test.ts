@@ -16,6 +16,7 @@ import { runHistorian, type Historian } from '../../../src/runtime/historian.ts'
 import type { BatchLimits, HistorianLag } from '../../../src/runtime/historian-partition.ts';
 import { topics, type TopicName } from '../../../topology/topics.ts';
 import { etaUpdate, finishedRace, forget, partitionState } from '../../support/clickhouse/history-records.ts';
+import { readAll } from '../../support/read-all.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
 import { waitUntil } from '../../support/wait-until.ts';
@@ -186,7 +187,7 @@ describe('the historian', () => {
     await start(soon);
     await caughtUp();
     await expect(store.query('SELECT race_id FROM races ORDER BY race_id')).resolves.toEqual([{ race_id: 'race-0' }, { race_id: 'race-2' }]);
-    const letters = await readAll('dead-letters');
+    const letters = await readAll(log, 'dead-letters');
     const headers = letters.map((letter) => Object.fromEntries(letter.headers.map(([name, value]) => [name, value.toString()])));
     expect(headers).toMatchObject([{ topic: 'race-history', partition: '0', offset: '1' }, { offset: '2', code: 'undecodable', message: 'duration_sec does not fit its column: NaN' }]);
     expect(letters[0]?.value).toEqual(poison.value);
@@ -233,7 +234,7 @@ describe('the historian', () => {
     await start(soon);
     await caughtUp();
     await expect(store.query('SELECT lat, offset FROM v_telemetry ORDER BY slot')).resolves.toEqual([{ lat: 19, offset: 9 }, { lat: 29, offset: 19 }, { lat: 39, offset: 29 }]);
-    await expect(readAll('dead-letters')).resolves.toEqual([]);
+    await expect(readAll(log, 'dead-letters')).resolves.toEqual([]);
   });
 });
 
@@ -317,12 +318,4 @@ async function expectEachOffsetOnce(): Promise<void> {
     const [row] = await store.query<{ copies: number }>(`SELECT count() - uniqExact(topic, partition, offset${more}) AS copies FROM ${table}`);
     expect(Number(row?.copies), table).toBe(0);
   }
-}
-
-async function readAll(topic: TopicName): Promise<readonly { value: Buffer | null; headers: readonly (readonly [string, Buffer])[] }[]> {
-  const found: { value: Buffer | null; headers: readonly (readonly [string, Buffer])[] }[] = [];
-  const reader = log.readPartitions({ topic, partitions: [0], from: () => 'earliest', onRecords: (records) => { found.push(...records); } });
-  await reader.caughtUp;
-  await reader.close();
-  return found;
 }
