@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeGate, recordingHandler, textOf } from './recording-handler.ts';
 import { waitUntil } from '../../support/wait-until.ts';
-import type { LogRecord, NewRecord, PartitionId, RecordLog, TopicDefinition } from '../../../src/ports/record-log.ts';
+import type { LogRecord, NewRecord, PartitionId, RecordLog, Subscription, TopicDefinition } from '../../../src/ports/record-log.ts';
 
 /** `slow`: joining a group takes seconds, so deadlines are longer. */
 export type LogUnderTest = { readonly log: RecordLog; readonly slow: boolean; cleanup(): Promise<void> };
@@ -44,6 +44,11 @@ export function recordLogContract(name: string, makeLog: () => Promise<LogUnderT
 
     const eventually = async (what: string, condition: () => boolean): Promise<void> => {
       await waitUntil(what, condition, deadlineMs);
+    };
+
+    /** A partition that is assigned takes commits once its position is known. */
+    const commitOnceReady = async (subscription: Subscription, partition: PartitionId, nextOffset: number, metadata?: string): Promise<void> => {
+      await waitUntil('the commit', () => subscription.commit(partition, nextOffset, metadata).then(() => true), deadlineMs);
     };
 
     const readAll = async (partition: number, from: number | 'earliest' = 'earliest'): Promise<LogRecord[]> => {
@@ -367,11 +372,11 @@ export function recordLogContract(name: string, makeLog: () => Promise<LogUnderT
         const subscription = await log.subscribe({ group, topics: [TOPIC], handler: recordingHandler() });
         await eventually('the assignment', () => subscription.assigned().length === 4);
         expect(await subscription.committed(partition)).toEqual({ offset: null, metadata: '' });
-        await subscription.commit(partition, base + 1, 'one');
+        await commitOnceReady(subscription, partition, base + 1, 'one');
         await subscription.commit(partition, base + 2, '{"streamTimeMs":123}');
         await subscription.commit(partition, base + 2, '{"streamTimeMs":123}');
         expect(await subscription.committed(partition)).toEqual({ offset: base + 2, metadata: '{"streamTimeMs":123}' });
-        await subscription.commit({ topic: TOPIC, partition: 1 }, 0);
+        await commitOnceReady(subscription, { topic: TOPIC, partition: 1 }, 0);
         expect(await subscription.committed({ topic: TOPIC, partition: 1 })).toEqual({ offset: 0, metadata: '' });
         await subscription.close();
       });
@@ -391,7 +396,7 @@ export function recordLogContract(name: string, makeLog: () => Promise<LogUnderT
         const base = await log.append(TOPIC, 2, [record('a')]);
         const subscription = await log.subscribe({ group, topics: [TOPIC], handler: recordingHandler() });
         await eventually('the assignment', () => subscription.assigned().length === 4);
-        await subscription.commit({ topic: TOPIC, partition: 2 }, base + 1, 'm');
+        await commitOnceReady(subscription, { topic: TOPIC, partition: 2 }, base + 1, 'm');
         const none = { offset: null, metadata: '' };
         expect(await log.groupOffsets(group, TOPIC)).toEqual([none, none, { offset: base + 1, metadata: 'm' }, none]);
         expect(await log.groupOffsets(freshGroup(), TOPIC)).toEqual([none, none, none, none]);
