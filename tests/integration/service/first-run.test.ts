@@ -14,7 +14,7 @@ const YEAR_MS = 365 * 86_400_000;
 const NIGHTLY_SEC = 420;
 
 /** What somebody sees who starts the service for the first time, in the order of its telling. */
-describe('the first run, on the embedded engines', { timeout: 20_000 }, () => {
+describe('the first run, on the embedded engines', () => {
   const directory = temporaryDirectory();
   const readiness: string[] = [];
   let service: RunningService;

@@ -59,7 +59,7 @@ describe('sqliteStorage()', () => {
         expect(stored.get(`${partition} ${offset}`)).toBe(value);
       }
     }
-  }, 60_000);
+  });
 
   it('refuses a file that another process has open, at once, and opens it when that one is dead', async () => {
     using directory = temporaryDirectory();
@@ -73,7 +73,7 @@ describe('sqliteStorage()', () => {
     const storage = sqliteStorage({ path });
     expect(storage.partitions('race-updates')).toHaveLength(2);
     storage.close();
-  }, 60_000);
+  });
 
   it('refuses a file that this process has open already', () => {
     using directory = temporaryDirectory();
