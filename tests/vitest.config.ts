@@ -11,7 +11,9 @@ export default defineConfig({
     maxWorkers: 2,
     // Starts nothing until a test file asks for a broker or a registry.
     globalSetup: ['tests/support/engines/global-setup.ts'],
-    testTimeout: 20_000,
+    // Generous: a slow machine is no finding.
+    testTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     hookTimeout: 120_000,
   },
 });

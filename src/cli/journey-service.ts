@@ -5,9 +5,8 @@ import type { Waypoint } from '../journey/route.ts';
 import type { Codec } from '../ports/codec.ts';
 import { emptyUpdate, type RaceUpdate } from '../race/update.ts';
 import { runBacktest } from '../runtime/backtest.ts';
-import type { JourneyCounts } from './journey.ts';
 import type { JourneyRows } from './journey-rows.ts';
-import type { RecordedJourneys } from './recorded-journeys.ts';
+import type { JourneyCounts, RecordedJourneys } from './recorded-journeys.ts';
 
 const SOURCE = 'recording';
 const DAY_MS = 86_400_000;

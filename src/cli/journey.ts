@@ -2,13 +2,10 @@ import { Command } from 'commander';
 import { createFleet, takePosition } from '../journey/fleet.ts';
 import type { CliContext } from './context.ts';
 import { JOURNEY_COLUMNS, openJourneyRows, type JourneyRows } from './journey-rows.ts';
-import { readJourneys, type RecordedJourneys } from './recorded-journeys.ts';
+import { readJourneys, type JourneyCounts, type RecordedJourneys } from './recorded-journeys.ts';
 import { loadServices } from './services.ts';
 
 type JourneyArguments = { route: string; track: string; out: string; service?: boolean };
-
-/** Positions by what became of them, and passages. */
-export type JourneyCounts = { followed: number; started: number; late: number; outlier: number; passages: number };
 
 export function journeyCommand(context: CliContext): Command {
   return new Command('journey')

@@ -20,6 +20,9 @@ export type RecordedJourneys = {
   };
 };
 
+/** Positions by what became of them, and passages. */
+export type JourneyCounts = { followed: number; started: number; late: number; outlier: number; passages: number };
+
 /**
  * Reads route.csv (track_id, seq, stop_id, lat, lon, sched_time) and track.csv (track_id, time, lat, lon; speed if there is one), gunzipped
  * when they end in .gz. Memory: about 150 bytes a row. Rejects with `not_found` and `invalid_request` (no CSV, a column missing).

@@ -200,7 +200,7 @@ function splitPoints(points: PointSet, titleBins: Uint16Array, order: Uint32Arra
   };
   const { columnCount } = points;
   const valueCounts = new Uint32Array(Math.max(points.valueCount + 1, points.titles.length));
-  const powers = columnPowers(points, titleBins);
+  const powers = columnPowers(points, { counts: titleBins, binCount: BINS });
   const spare = new Uint32Array(order.length);
   const valueOf = (point: number, column: number): number => (column === columnCount ? points.titleOf[point]! : points.columns[point * columnCount + column]!);
   if (order.length > 0) add(0, order.length, -1);

@@ -1,4 +1,3 @@
-import { BINS } from './bound-tree.ts';
 import type { PointSet } from './point.ts';
 
 const SAMPLE = 2_048;
@@ -7,13 +6,16 @@ const TITLE_WEIGHT = 2;
 /** A column that says nothing of any other is still a column. Chosen. */
 const LEAST_POWER = 0.02;
 
+/** How often each title has characters of each bin: title · binCount + bin. */
+type TitleBins = { readonly counts: Uint16Array; readonly binCount: number };
+
 /**
  * By column (the last one is the title): how much points that agree in it agree in everything else too, at least
  * `LEAST_POWER`. Splitting by a job's name leaves nodes of one repository, workflow and kind of title, splitting by who
  * started it leaves nodes of anything. Of pairs of sampled points, so that rare values say no more than they know.
  * O(columns² · sample).
  */
-export function columnPowers(points: PointSet, titleBins: Uint16Array): Float64Array {
+export function columnPowers(points: PointSet, titleBins: TitleBins): Float64Array {
   const { columnCount } = points;
   const step = Math.max(1, Math.floor(points.count / SAMPLE));
   const sample: number[] = [];
@@ -49,16 +51,16 @@ function differingShare(groups: ReadonlyMap<number, readonly number[]>, valueOf:
 }
 
 /** Mean squared distance of the titles' character counts over the pairs of points within groups; infinite where there are no pairs. */
-function titleSpread(groups: ReadonlyMap<number, readonly number[]>, points: PointSet, titleBins: Uint16Array): number {
+function titleSpread(groups: ReadonlyMap<number, readonly number[]>, points: PointSet, titleBins: TitleBins): number {
   let pairs = 0;
   let total = 0;
   for (const members of groups.values()) {
     pairs += members.length * (members.length - 1);
-    for (let bin = 0; bin < BINS; bin++) {
+    for (let bin = 0; bin < titleBins.binCount; bin++) {
       let sum = 0;
       let squares = 0;
       for (const point of members) {
-        const count = titleBins[points.titleOf[point]! * BINS + bin]!;
+        const count = titleBins.counts[points.titleOf[point]! * titleBins.binCount + bin]!;
         sum += count;
         squares += count * count;
       }

@@ -10,7 +10,7 @@ import type { RunningRebuild } from '../runtime/rebuilder.ts';
 import type { RouteStore } from '../runtime/route-store.ts';
 import type { Appender } from './appender.ts';
 import type { FirstEtas } from './first-eta.ts';
-import type { MapTiles } from './routes/map.ts';
+import type { MapTiles } from './map-tiles.ts';
 import type { SeenJourneys } from './journeys.ts';
 import type { PendingWrites } from './pending.ts';
 import type { RouteEditor } from './route-editor.ts';

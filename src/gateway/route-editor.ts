@@ -1,10 +1,11 @@
 import { isRefused, routeOf, type RouteRecord } from '../journey/route.ts';
+import type { Codec } from '../ports/codec.ts';
+import type { RecordLog } from '../ports/record-log.ts';
 import { refusalOfId } from '../race/identity.ts';
 import { oneAtATime } from '../runtime/one-at-a-time.ts';
 import type { RouteStore, StoredRoute } from '../runtime/route-store.ts';
 import { pause, systemTimers } from '../runtime/timers.ts';
 import { createAppender } from './appender.ts';
-import type { GatewayContext } from './context.ts';
 import { failure, rejectionFailure } from './failures.ts';
 
 /** How long an answer waits until the change has come back from the log, ms. */
@@ -22,7 +23,7 @@ export type RouteEditor = {
 };
 
 /** Writes to the topic routes and waits until the store has it: who asks next sees what was changed. */
-export function createRouteEditor({ log, codec, routes }: Pick<GatewayContext, 'log' | 'codec'> & { readonly routes: RouteStore }): RouteEditor {
+export function createRouteEditor({ log, codec, routes }: { readonly log: RecordLog; readonly codec: Codec; readonly routes: RouteStore }): RouteEditor {
   const appender = createAppender(log, 'routes', 1);
   const inTurn = oneAtATime();
 

@@ -4,7 +4,6 @@ import { stageKey } from '../forecast/course.ts';
 import type { Milestone } from '../forecast/eta-update.ts';
 import { MOST_MILESTONES } from '../forecast/milestones.ts';
 import type { Stage } from '../race/state.ts';
-import type { RaceFacts } from './facts.ts';
 import { milestonesByStage } from './milestones-by-stage.ts';
 
 const NONE: readonly StageMove[] = [];
@@ -13,7 +12,7 @@ const NONE: readonly StageMove[] = [];
  * What the stages of a race did that its last revision does not tell, since a stage that goes as expected is no revision.
  * None while the facts are older than the revision. O(stages + milestones).
  */
-export function movesSince(facts: Pick<RaceFacts, 'stages' | 'revision'>, eta: Pick<EtaView, 'milestones' | 'revision'> | null): readonly StageMove[] {
+export function movesSince(facts: { readonly stages: readonly Stage[]; readonly revision: number }, eta: Pick<EtaView, 'milestones' | 'revision'> | null): readonly StageMove[] {
   if (eta === null || facts.stages.length === 0 || facts.revision < eta.revision) return NONE;
   if (facts.stages.every((stage, index) => tells(eta.milestones[index], stage))) return NONE;
   const known = milestonesByStage(eta.milestones);

@@ -2,7 +2,7 @@
  * Polls until `probe` gives something truthy, and returns it. An error of the probe counts as "not yet" until the
  * deadline, whose message it then joins.
  */
-export async function waitUntil<T>(what: string, probe: () => T | Promise<T>, timeoutMs = 20_000): Promise<NonNullable<T>> {
+export async function waitUntil<T>(what: string, probe: () => T | Promise<T>, timeoutMs = 40_000): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown = null;
   for (;;) {

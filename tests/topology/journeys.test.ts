@@ -194,7 +194,7 @@ describe('vehicles through the whole graph', () => {
     expect(Math.abs(last.eta_at! - passedAtMs.at(-1)!) / 1000).toBeLessThan(120);
     expect(last.p10_at).toBeLessThanOrEqual(last.eta_at!);
     expect(last.p90_at).toBeGreaterThanOrEqual(last.eta_at!);
-  }, 60_000);
+  });
 
   it('are forecast on after a restart, each passage once, as if nothing had been', async () => {
     const { record, route } = tripOf('trip', T0 + 120_000);
@@ -217,7 +217,7 @@ describe('vehicles through the whole graph', () => {
     const passages = races.flatMap((one) => (one.kind === 'StageFacts' ? one.value.facts.map(({ stage }) => stage) : []));
     expect([...new Set(passages)].toSorted()).toEqual(route.waypoints.map(({ name }) => name).toSorted());
     expect(passages).toHaveLength(STOPS);
-  }, 60_000);
+  });
 
   it('are forecast as other races are while nobody knows their route, and followed from a position that came before its race', async () => {
     await append('race-updates', 'lost', [{ ...emptyUpdate('lost', 'city', nowMs), title: 'line', state: 'running', started_at: nowMs, route_id: 'nowhere', plan: [{ name: 'a', planned_sec: 60, planned_at: null }] }]);
@@ -233,5 +233,5 @@ describe('vehicles through the whole graph', () => {
     await waitUntil('all are followed', () => read() === 3);
     const totals = [...journeys.tasks.values()].reduce((sum, { store: { position } }) => ({ applied: sum.applied + position.applied, unrouted: sum.unrouted + position.unrouted }), { applied: 0, unrouted: 0 });
     expect(totals).toEqual({ applied: 3, unrouted: 0 });
-  }, 60_000);
+  });
 });

@@ -27,11 +27,11 @@ export function start(args: readonly string[], options: StartOptions = {}): Star
   return { child, output, ended };
 }
 
-/** Polls until the condition holds; throws with what was seen when it does not within 10 s. */
+/** Polls until the condition holds; throws with what was seen when it does not within 30 s. */
 export async function until(condition: () => boolean, seen: () => unknown): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
+  const deadlineMs = performance.now() + 30_000;
   while (!condition()) {
-    if (performance.now() > deadlineMs) throw new Error(`It did not happen within 10 s: ${JSON.stringify(seen())}`);
+    if (performance.now() > deadlineMs) throw new Error(`It did not happen within 30 s: ${JSON.stringify(seen())}`);
     await new Promise((resolve) => { setTimeout(resolve, 10); });
   }
 }

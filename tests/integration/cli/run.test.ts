@@ -27,7 +27,8 @@ describe('run, with the server there', () => {
     expect(queued).toMatchObject({ queued_at: queued!.at });
     expect(running).toMatchObject({ race_id: 'r-1', source: 'make', state: 'running', started_at: running!.at });
     expect(failed).toMatchObject({ race_id: 'r-1', source: 'make', state: 'failed', completed_at: failed!.at, metadata: { exit_code: '3' } });
-    expect([beforeMs, queued!.at, running!.at, failed!.at, Date.now()]).toEqual([beforeMs, queued!.at, running!.at, failed!.at, Date.now()].toSorted((a, b) => a - b));
+    const instants = [beforeMs, queued!.at, running!.at, failed!.at, Date.now()];
+    expect(instants).toEqual(instants.toSorted((a, b) => a - b));
   });
 
   test('names the race by a UUID and its title by the command line', async () => {

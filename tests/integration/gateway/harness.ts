@@ -63,7 +63,7 @@ export async function openHistoryGateway(): Promise<HistoryGateway> {
 }
 
 /** Asks again until it is true; fails after 5 s. */
-export async function until(condition: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
   const deadlineMs = Date.now() + limitMs;
   while (!(await condition())) {
     if (Date.now() > deadlineMs) throw new Error(`Not so within ${limitMs} ms: ${condition.toString()}`);

@@ -68,7 +68,7 @@ describe('a fleet that runs', () => {
     pipeline = await runPipeline({ log, codec, learner, clock, logger: silentLogger, hooks: createMetrics(50).pipelineHooks, finishedTtlMs: HOUR_MS, writerId: 'live-fleet' });
     historian = await runHistorian({ log, codec, store, clock, logger: silentLogger });
     rebuilders = [await openRebuilder(), await openRebuilder()];
-  }, 60_000);
+  });
 
   afterEach(async () => {
     await Promise.all(rebuilders.map((one) => one.close()));

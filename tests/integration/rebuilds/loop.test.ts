@@ -59,7 +59,7 @@ beforeEach(async () => {
   learner = await runLearner({ log, codec, clock, logger: silentLogger });
   races = fleetOf(700, 1);
   await insertRaces(races);
-}, 60_000);
+});
 
 afterEach(async () => {
   await rebuilder.close();

@@ -14,7 +14,7 @@ import { totalsOf } from './exactly-once.ts';
 
 const DAY_MS = 86_400_000;
 
-describe.skipIf(whyNoEngines() !== null)('bad input to a running service on Kafka', { timeout: 30_000 }, () => {
+describe.skipIf(whyNoEngines() !== null)('bad input to a running service on Kafka', () => {
   const directory = temporaryDirectory();
   let kafka: KafkaSetting;
   let service: RunningService;

@@ -62,5 +62,5 @@ describe('memory', () => {
     expect(model.claims.size).toBe(LIMITS.claims);
     expect(model.states.size).toBeLessThanOrEqual(LIMITS.states);
     expect(encodeModel(model).length).toBeLessThan(12_000_000);
-  }, 60_000);
+  });
 });

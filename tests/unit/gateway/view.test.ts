@@ -108,10 +108,10 @@ describe('firstEtas()', () => {
     const view = await open();
     const waiting = firstEtas(view, () => nowMs);
     await Promise.all(Array.from({ length: 8 }, (_, i) => waiting.wait(`vain-${i}`)));
-    const startedAtMs = performance.now();
-    const probe = waiting.wait('probe');
+    let isProbeAnswered = false;
+    const probe = waiting.wait('probe').then(() => { isProbeAnswered = true; });
     await Promise.all(Array.from({ length: 100 }, (_, i) => waiting.wait(`more-${i}`)));
-    expect(performance.now() - startedAtMs).toBeLessThan(100);
+    expect(isProbeAnswered).toBe(false);
     await writer.eta(etaUpdate({ race_id: 'probe' }));
     await probe;
     const again = waiting.wait('again');

@@ -59,21 +59,19 @@ describe('sqliteStorage()', () => {
         expect(stored.get(`${partition} ${offset}`)).toBe(value);
       }
     }
-  }, 60_000);
+  });
 
-  it('refuses a file that another process has open, at once, and opens it when that one is dead', async () => {
+  it('refuses a file that another process has open, and opens it when that one is dead', async () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, 'log.db');
     const appending = startAppending(path);
     await appending.first(1);
-    const startedAtMs = performance.now();
     expect(() => sqliteStorage({ path })).toThrow(expect.objectContaining({ code: 'log_unavailable', message: expect.stringMatching(/another process has it open\. Stop that process/) }));
-    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
     await appending.kill();
     const storage = sqliteStorage({ path });
     expect(storage.partitions('race-updates')).toHaveLength(2);
     storage.close();
-  }, 60_000);
+  });
 
   it('refuses a file that this process has open already', () => {
     using directory = temporaryDirectory();
