@@ -1,4 +1,4 @@
-import { routeOf, isRefused, placeAt, type RouteRecord } from '../journey/route.ts';
+import { isRefused, placeAt, pointOfInterest, routeOf, type RouteRecord } from '../journey/route.ts';
 import type { TelemetryPoint } from '../journey/telemetry.ts';
 import { emptyUpdate, type RaceUpdate } from '../race/update.ts';
 import { seededRandom } from './seeded-random.ts';
@@ -74,7 +74,7 @@ function roundFrom(routeId: string, departMs: number): RouteRecord {
     const radius = RADIUS_LAT * (1 + 0.28 * Math.cos(3 * angle) + 0.08 * Math.sin(7 * angle));
     return { lat: CENTRE.lat + radius * Math.sin(angle), lon: CENTRE.lon + (radius * Math.cos(angle)) / Math.cos((CENTRE.lat * Math.PI) / 180), name: index % POINTS_A_LEG === 0 ? STOPS[index / POINTS_A_LEG]! : null, planned_at: null as number | null, dwell_sec: null as number | null };
   });
-  const record: RouteRecord = { route_id: routeId, name: 'Round of van 1', points, pois: [{ id: 'tower', name: 'Tower', lat: CENTRE.lat, lon: CENTRE.lon, radius_m: null }], active: true };
+  const record: RouteRecord = { route_id: routeId, name: 'Round of van 1', points, pois: [pointOfInterest('tower', 'Tower', CENTRE)], active: true };
   const bare = routeOf(record);
   if (isRefused(bare)) throw new Error(bare.message);
   for (const { index, point, alongM } of bare.waypoints) {

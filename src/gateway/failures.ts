@@ -1,4 +1,5 @@
 import { AppError, failureCodes, rejectionCodes, type FailureCode, type Rejection, type RejectionCode } from '../errors.ts';
+import { shown } from '../race/text.ts';
 
 /** The body of every answer that is not 2xx. */
 export type Failure = {
@@ -35,6 +36,11 @@ const statuses: Partial<Record<FailureCode, number>> = {
 /** The answer for a code of the service itself. */
 export function failure(code: FailureCode, message: string, more: Record<string, unknown> = {}): HttpFailure {
   return new HttpFailure(statuses[code] ?? 500, { error: failureCodes[code], code, message, ...more });
+}
+
+/** 400 for one field of a request, as it was sent and as it must be: `range` goes on from "must be". */
+export function fieldFailure(name: string, value: unknown, range: string): HttpFailure {
+  return failure('invalid_request', `${name} must be ${range}, got ${shown(value)}`, { ...(value === undefined ? {} : { value: shortened(value) }), range });
 }
 
 export function failureOf(error: AppError): HttpFailure {

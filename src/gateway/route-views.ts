@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Route, RouteRecord } from '../journey/route.ts';
 import type { StoredRoute } from '../runtime/route-store.ts';
+import { textOrNull } from './flight-schemas.ts';
 
 // What the API shows of a route. Instants are epoch ms, lengths metres.
 
@@ -22,7 +23,10 @@ const summaryFields = {
 export const RouteSummaryBody = Type.Object(summaryFields);
 export type RouteSummary = Static<typeof RouteSummaryBody>;
 
-export const PoiBody = Type.Object({ id: Type.String(), name: Type.String(), lat: Type.Number(), lon: Type.Number(), radius_m: maybe('number', 'How near counts as there') });
+export const PoiBody = Type.Object({
+  id: Type.String(), name: Type.String(), lat: Type.Number(), lon: Type.Number(), radius_m: maybe('number', 'How near counts as there'),
+  icon: textOrNull('What a map shows for it'), category: textOrNull('Any word'), description: textOrNull('Any text'),
+});
 
 export const RouteViewBody = Type.Object({
   ...summaryFields,

@@ -40,6 +40,8 @@ import { journeyRoutes } from './routes/journeys.ts';
 import { flightStatusRoutes } from './routes/flight-status.ts';
 import { liveRoutes } from './routes/live.ts';
 import { mapRoutes } from './routes/map.ts';
+import { originEtaMetricRoutes } from './routes/origin-eta-metrics.ts';
+import { originPoiRecordRoutes } from './routes/origin-poi-records.ts';
 import { originPoiRoutes } from './routes/origin-pois.ts';
 import { originRouteRoutes } from './routes/origin-routes.ts';
 import { raceRoutes } from './routes/races.ts';
@@ -190,7 +192,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<{ readonly app: A
   await app.register(fastifySwagger, { openapi: openApiInfo, transformObject: (built) => ('openapiObject' in built ? withOptionalBodies(built.openapiObject) : built.swaggerObject) });
   await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
   app.options('/*', { schema: { hide: true } }, async (_request, reply) => reply.headers(preflightHeaders).code(204).send());
-  for (const register of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, telemetryRoutes, travelRoutes, journeyRoutes, flightStatusRoutes, originRouteRoutes, originPoiRoutes, mapRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
+  for (const register of [raceRoutes, liveRoutes, badgeRoutes, historicRoutes, accuracyRoutes, updateRoutes, telemetryRoutes, travelRoutes, journeyRoutes, flightStatusRoutes, originRouteRoutes, originPoiRoutes, originPoiRecordRoutes, originEtaMetricRoutes, mapRoutes, sqlRoutes, deadLetterRoutes, adapterRoutes, rebuildRoutes, adminRoutes, serviceRoutes]) {
     await app.register(async (scope) => register(scope as App, context));
   }
   boardRoutes(app, { pagePolicy: withTiles(PAGE_POLICY, mapTiles) });

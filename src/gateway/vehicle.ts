@@ -33,23 +33,27 @@ export function vehicleOf(context: Known, { race_id: raceId, route_id: routeId }
     return vehicle;
   }
   let chosen: Vehicle | null = null;
-  for (const { facts } of context.view.races()) {
-    if (facts.route_id === null || (routeId !== undefined && facts.route_id !== routeId)) continue;
-    const vehicle = vehicleById(context, facts.race_id);
-    if (vehicle !== null && (chosen === null || isBefore(vehicle, chosen))) chosen = vehicle;
-  }
+  for (const vehicle of liveVehicles(context, routeId)) if (chosen === null || isBefore(vehicle, chosen)) chosen = vehicle;
   return chosen;
 }
 
 /** The vehicle that each route's requests mean. O(live races). */
 export function vehiclesByRoute(context: Known): Map<string, Vehicle> {
   const byRoute = new Map<string, Vehicle>();
-  for (const { facts } of context.view.races()) {
-    if (facts.route_id === null) continue;
-    const [known, vehicle] = [byRoute.get(facts.route_id), vehicleById(context, facts.race_id)];
-    if (vehicle !== null && (known === undefined || isBefore(vehicle, known))) byRoute.set(facts.route_id, vehicle);
+  for (const vehicle of liveVehicles(context)) {
+    const routeId = vehicle.facts.route_id!;
+    const known = byRoute.get(routeId);
+    if (known === undefined || isBefore(vehicle, known)) byRoute.set(routeId, vehicle);
   }
   return byRoute;
+}
+
+function* liveVehicles(context: Known, routeId?: string): Iterable<Vehicle> {
+  for (const { facts } of context.view.races()) {
+    if (facts.route_id === null || (routeId !== undefined && facts.route_id !== routeId)) continue;
+    const vehicle = vehicleById(context, facts.race_id);
+    if (vehicle !== null) yield vehicle;
+  }
 }
 
 /** Under way before those yet to leave, these before those that are over. */

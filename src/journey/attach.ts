@@ -1,5 +1,5 @@
 import { between, chordM, distanceM, placeOf, projectOnArc, vectorOf, type Place } from './geodesy.ts';
-import { MOST_POINTS, MOST_POIS, MOST_WAYPOINTS, type PointOfInterest, type RoutePoint } from './route.ts';
+import { MOST_POINTS, MOST_POIS, MOST_WAYPOINTS, pointOfInterest, type PointOfInterest, type RoutePoint } from './route.ts';
 
 /** A named mark of a route file, to be found on its line. */
 export type Mark = Place & { readonly name: string; readonly plannedAtMs: number | null };
@@ -66,7 +66,7 @@ function pointOf({ lat, lon }: Place, mark: Mark | null): RoutePoint {
 }
 
 function poiOf({ name, lat, lon }: Mark): PointOfInterest {
-  return { id: name, name, lat, lon, radius_m: null };
+  return pointOfInterest(name, name, { lat, lon });
 }
 
 /** The share of a segment, at its ends where the mark is about there. */

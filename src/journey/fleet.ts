@@ -1,5 +1,5 @@
 import type { WaypointEta } from './etas.ts';
-import type { FollowOutcome, Passage } from './follow.ts';
+import { passedAtMs, type FollowOutcome, type Passage } from './follow.ts';
 import { advanceJourney, startJourney, type Journey, type JourneyFix, type JourneyStep } from './journey.ts';
 import { createJourneyModel, learnPassage, passageFact, type JourneyModel } from './model.ts';
 import { forecastWaypoints, noForecasts, withPassage, type OpenForecasts } from './open-forecasts.ts';
@@ -35,9 +35,6 @@ export function takePosition({ model, journeys }: Fleet, raceId: string, route: 
 
 function learn(model: JourneyModel, route: Route, { following }: Journey, { index, atMs }: Passage, before: OpenForecasts): OpenForecasts {
   const { ended, open } = withPassage(before, index);
-  const earlier = following.passages.filter((passage) => passage.index < index);
-  const isFirst = earlier.every((passage) => route.waypoints[passage.index]!.plannedAtMs === null);
-  const last = earlier.at(-1);
-  learnPassage(model, passageFact(route, index, atMs, { beforeAtMs: last?.index === index - 1 ? last.atMs : null, isFirst, ended }), atMs);
+  learnPassage(model, passageFact(route, index, atMs, { beforeAtMs: passedAtMs(following, index - 1), passed: following.passages.map((passage) => passage.index), ended }), atMs);
   return open;
 }

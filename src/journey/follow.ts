@@ -61,6 +61,10 @@ const LOST_COST = 7;
 const BACK_COST = 2;
 /** A vehicle first seen somewhere else may be on its way to the start. */
 const APPROACH_COST = 3;
+/** A route whose ends are as near to each other is a loop. */
+const LOOP_M = 500;
+/** Share of a loop from which on a vehicle that is first seen there comes to its start. Chosen, not tuned. */
+const COMING_SHARE = 0.75;
 /** A way that began in the midst of the route is believed once it has led so far. */
 const PROVEN_M = 300;
 /** A waypoint so few metres ahead is reached: receivers and stops are not placed better. */
@@ -147,7 +151,8 @@ function moveCost(stepM: number, movedM: number, sagAllowedM: number): number {
 export function startFollowing(route: Route, fix: Fix): Following {
   const place = { lat: fix.lat, lon: fix.lon };
   const begin = { alongM: 0, offM: distanceM(place, route.waypoints[0]!.place), sigmaM: NOISE_M };
-  const ways = [...candidatesOf(route, vectorOf(place), fix.accuracyM), begin].map((candidate): Hypothesis => {
+  const candidates = candidatesOf(route, vectorOf(place), fix.accuracyM).filter((candidate) => !isComing(route, candidate, fix.atMs));
+  const ways = [...candidates, begin].map((candidate): Hypothesis => {
     const off = candidate === begin ? Math.min(offCost(begin), APPROACH_COST + begin.offM / 1000) : offCost(candidate);
     return { alongM: candidate.alongM, offM: candidate.offM, cost: off + priorCost(route, candidate, fix.atMs), next: behindAtStart(route, candidate.alongM), joinedM: candidate.alongM, passages: [] };
   });
@@ -155,6 +160,20 @@ export function startFollowing(route: Route, fix: Fix): Following {
   return settled({
     atMs: fix.atMs, place, hypotheses, passages: [], next: 0, isOffRoute: isOff(route, hypotheses[0]!, false), outliers: 0, strayAtMs: 0, stray: null,
   });
+}
+
+/**
+ * On a loop the way to the start is that to the end: a vehicle that waits at its start or drives the last quarter has its round before it,
+ * unless the plan has it nearer there than at the start.
+ */
+function isComing(route: Route, { alongM }: Candidate, atMs: number): boolean {
+  if (!isAtLoopEnd(route, alongM)) return false;
+  const [startAtMs, thereAtMs] = [route.waypoints[0]!.plannedAtMs, plannedAtMs(route, alongM)];
+  return startAtMs === null || thereAtMs === null || Math.abs(atMs - startAtMs) <= Math.abs(atMs - thereAtMs);
+}
+
+function isAtLoopEnd({ totalM, waypoints }: Route, alongM: number): boolean {
+  return alongM >= COMING_SHARE * totalM && distanceM(waypoints[0]!.place, waypoints.at(-1)!.place) <= LOOP_M;
 }
 
 /** A vehicle that is first seen on its way has passed what lies behind it, nobody knows when. */
@@ -198,6 +217,8 @@ export function follow(route: Route, state: Following, fix: Fix): { readonly sta
   for (const way of state.hypotheses) {
     for (const candidate of candidates) {
       const stepM = candidate.alongM - way.alongM;
+      // Who comes to the start of a loop is not around it at once.
+      if (way.next === 0 && 1000 * stepM > FASTEST_MPS * (fix.atMs - state.atMs) && isAtLoopEnd(route, candidate.alongM)) continue;
       const cost = way.cost + offCost(candidate) + moveCost(stepM, movedM, Math.max(candidate.offM, way.offM));
       ways.push({ ...way, alongM: Math.max(way.alongM, candidate.alongM), offM: candidate.offM, cost, origin: way });
     }
@@ -279,6 +300,11 @@ export type Position = { readonly alongM: number; readonly offM: number; readonl
 export function positionOf({ hypotheses, passages }: Following): Position {
   const way = behindOf(hypotheses);
   return { alongM: way.alongM, offM: way.offM, next: way.next, passages: way.passages.length === 0 ? passages : [...passages, ...way.passages] };
+}
+
+/** When a waypoint was passed for certain; null = nobody saw it. O(passages). */
+export function passedAtMs({ passages }: Following, index: number): number | null {
+  return passages.find((passage) => passage.index === index)?.atMs ?? null;
 }
 
 /** Off the route beyond what noise and roads explain; on it again at half of that, so that it does not flicker. */

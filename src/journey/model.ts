@@ -60,10 +60,14 @@ const FURTHEST_SEC = 5400;
 
 /**
  * What a passage at `atMs` teaches.
- * @param beforeAtMs when the waypoint before was passed; null = nobody saw it. @param isFirst no planned waypoint was passed before. @param ended forecasts of it.
+ * @param beforeAtMs when the waypoint before was passed; null = nobody saw it. @param passed all waypoints that were passed. @param ended forecasts of it.
  */
-export function passageFact(route: Route, index: number, atMs: number, { beforeAtMs, isFirst, ended }: { readonly beforeAtMs: number | null; readonly isFirst: boolean; readonly ended: readonly OpenForecast[] }): PassageFact {
-  const planned = route.waypoints[index]!.plannedAtMs;
+export function passageFact(
+  route: Route, index: number, atMs: number, { beforeAtMs, passed, ended }: { readonly beforeAtMs: number | null; readonly passed: readonly number[]; readonly ended: readonly OpenForecast[] },
+): PassageFact {
+  const plannedAt = (waypoint: number) => route.waypoints[waypoint]?.plannedAtMs ?? null;
+  const planned = plannedAt(index);
+  const isFirst = !passed.some((earlier) => earlier < index && plannedAt(earlier) !== null);
   return {
     leg: index === 0 || beforeAtMs === null ? null : { ...legOf(route, index), sec: (atMs - beforeAtMs) / 1000 },
     start_delay_sec: isFirst && planned !== null ? (atMs - planned) / 1000 : null,

@@ -3,7 +3,7 @@ import type { WaypointEta } from './etas.ts';
 import { waypointsBy, type PointOfInterest, type Route } from './route.ts';
 
 /** Where a route comes nearest to a point of interest, and the way from there to it. `segment` leads from point `segment` of the route to the next. */
-export type PoiProjection = { readonly poi: PointOfInterest; readonly alongM: number; readonly offM: number; readonly segment: number };
+export type PoiProjection = { readonly poi: Pick<PointOfInterest, 'id' | 'name' | 'lat' | 'lon' | 'radius_m'>; readonly alongM: number; readonly offM: number; readonly segment: number };
 
 export type PoiStatus = 'ahead_on_route' | 'already_passed' | 'not_on_route' | 'pre_departure';
 

@@ -67,7 +67,7 @@ function routeOfPoints(routeId: string, value: Fields, failure: Failure): RouteR
   for (const [i, poi] of (pois as unknown[]).entries()) {
     if (!isFields(poi) || !isPlaceOf(poi['lat'], poi['lon'])) return fail(failure, partOf(poi), `Point of interest ${i} needs lat in -90..90 and lon in -180..180`);
     const name = textOf(poi['name']) ?? textOf(poi['id']) ?? `poi ${i}`;
-    places.push({ id: textOf(poi['id']) ?? name, name, lat: poi['lat'] as number, lon: poi['lon'] as number, radius_m: typeof poi['radius_m'] === 'number' ? poi['radius_m'] : null });
+    places.push({ id: textOf(poi['id']) ?? name, name, lat: poi['lat'] as number, lon: poi['lon'] as number, radius_m: typeof poi['radius_m'] === 'number' ? poi['radius_m'] : null, icon: textOf(poi['icon']), category: textOf(poi['category']), description: textOf(poi['description']) });
   }
   return { route_id: textOf(value['route_id']) ?? routeId, name: textOf(value['name']) ?? routeId, points: read, pois: places, active: value['active'] !== false };
 }

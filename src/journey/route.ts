@@ -12,7 +12,23 @@ export type RoutePoint = {
   dwell_sec: number | null;
 };
 
-export type PointOfInterest = { id: string; name: string; lat: number; lon: number; radius_m: number | null };
+export type PointOfInterest = {
+  id: string;
+  name: string;
+  lat: number;
+  lon: number;
+  /** How near counts as there. */
+  radius_m: number | null;
+  /** What a map shows for it. */
+  icon: string | null;
+  category: string | null;
+  description: string | null;
+};
+
+/** A point of interest of which no more is known than where it is. */
+export function pointOfInterest(id: string, name: string, { lat, lon }: Place): PointOfInterest {
+  return { id, name, lat, lon, radius_m: null, icon: null, category: null, description: null };
+}
 
 /** A route as it stands on the wire. */
 export type RouteRecord = { route_id: string; name: string; points: RoutePoint[]; pois: PointOfInterest[]; active: boolean };
@@ -45,6 +61,7 @@ export const MOST_POINTS = 10_000;
 export const MOST_WAYPOINTS = 400;
 export const MOST_POIS = 1_000;
 const LONGEST_NAME = 200;
+const LONGEST_DESCRIPTION = 1_000;
 
 /** Whether these are coordinates of a place. 0, 0 is what receivers say that have no fix: it is none. */
 export function isPlace(lat: number, lon: number): boolean {
@@ -54,7 +71,7 @@ export function isPlace(lat: number, lon: number): boolean {
 /**
  * Makes a route ready. Its first and last points are always waypoints; points without a name that have a planned time are
  * called `waypoint <n>`. Refused with `route_invalid`: fewer than two places, more than 10,000 points, 400 waypoints or
- * 1,000 points of interest, names over 200 characters, coordinates out of range, planned times that run backwards. O(points).
+ * 1,000 points of interest, names, icons and categories over 200 characters, descriptions over 1,000, coordinates out of range, planned times that run backwards. O(points).
  */
 export function routeOf(record: RouteRecord): Route | Rejection {
   const refused = refusalOf(record);
@@ -81,6 +98,8 @@ function refusalOf({ points, pois }: RouteRecord): string | null {
   if (points.length > MOST_POINTS) return `${points.length} points, at most ${MOST_POINTS} are allowed`;
   if (pois.length > MOST_POIS) return `${pois.length} points of interest, at most ${MOST_POIS} are allowed`;
   if ([...points, ...pois].some(({ name }) => name !== null && name.length > LONGEST_NAME)) return `a name has over ${LONGEST_NAME} characters`;
+  if (pois.some(({ icon, category }) => (icon ?? '').length > LONGEST_NAME || (category ?? '').length > LONGEST_NAME)) return `an icon or a category has over ${LONGEST_NAME} characters`;
+  if (pois.some(({ description }) => (description ?? '').length > LONGEST_DESCRIPTION)) return `a description has over ${LONGEST_DESCRIPTION} characters`;
   let before = -Infinity;
   for (const [i, { lat, lon, planned_at, dwell_sec }] of points.entries()) {
     // 0, 0 is a place on the equator that a route may name; only receivers mean "nowhere" by it.

@@ -1,6 +1,6 @@
 import { emptyUpdate, type PlannedStage, type RaceUpdate } from '../race/update.ts';
 import { headingAfter } from './course.ts';
-import { positionOf, type FollowOutcome, type Passage } from './follow.ts';
+import { passedAtMs, positionOf, type FollowOutcome, type Passage } from './follow.ts';
 import { advanceJourney, startJourney, type Journey, type JourneyFix } from './journey.ts';
 import { isSameRace, type FollowedJourney, type JourneyIdentity } from './journey-record.ts';
 import { phaseByHand, type ByHand } from './by-hand.ts';
@@ -71,7 +71,7 @@ function phaseOf(before: PhaseState, route: Route, journey: Journey, passages: r
 }
 
 /**
- * On a loop who waits at the start is at the end, too: a vehicle that was seen nowhere on the first half of its route has not arrived before
+ * A vehicle may stand at the end of a route before it drives to the start: one that was seen nowhere on the first half has not arrived before
  * half of its planned time is over.
  */
 function mayArrive({ waypoints }: Route, { following: { atMs, passages } }: Journey): boolean {
@@ -97,9 +97,8 @@ function tell(
   if (before === undefined) say({ plan: planOf(route) });
   const { departedAtMs, arrivedAtMs } = phase.after;
   if (phase.before.departedAtMs === null && departedAtMs !== null) say({ state: 'running', started_at: departedAtMs });
-  for (const { index, atMs: passedAtMs } of passages) {
-    const startedAtMs = journey.following.passages.find((passage) => passage.index === index - 1)?.atMs ?? null;
-    say({ stage: { name: route.waypoints[index]!.name, seq: index, state: 'passed', started_at: startedAtMs, completed_at: passedAtMs, planned_sec: plannedLegSec(route, index) } });
+  for (const { index, atMs: completedAtMs } of passages) {
+    say({ stage: { name: route.waypoints[index]!.name, seq: index, state: 'passed', started_at: passedAtMs(journey.following, index - 1), completed_at: completedAtMs, planned_sec: plannedLegSec(route, index) } });
   }
   if (phase.before.arrivedAtMs === null && arrivedAtMs !== null) {
     say({ state: 'passed', completed_at: arrivedAtMs });

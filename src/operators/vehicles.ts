@@ -32,7 +32,6 @@ export function takePassage(vehicles: Vehicles, race: RaceState, { name, seq, st
   if (route === null || seq === null || atMs === null || state !== 'passed' || route.waypoints[seq]?.name !== name) return null;
   const { ended, open } = withPassage(vehicles.open.get(race.race_id) ?? noForecasts, seq);
   vehicles.open.set(race.race_id, open);
-  const isPlanned = (index: number) => (route.waypoints[index]?.plannedAtMs ?? null) !== null;
-  const isFirst = !race.stages.some((stage) => stage.seq !== null && stage.seq < seq && stage.completed_at !== null && isPlanned(stage.seq));
-  return passageFact(route, seq, atMs, { beforeAtMs, isFirst, ended });
+  const passed = race.stages.flatMap((stage) => (stage.seq === null || stage.completed_at === null ? [] : [stage.seq]));
+  return passageFact(route, seq, atMs, { beforeAtMs, passed, ended });
 }

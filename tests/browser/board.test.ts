@@ -7,7 +7,7 @@ import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeLine } from '../../src/cli/update-target.ts';
-import type { RouteRecord } from '../../src/journey/route.ts';
+import { pointOfInterest, type RouteRecord } from '../../src/journey/route.ts';
 import type { TelemetryPoint } from '../../src/journey/telemetry.ts';
 import { emptyUpdate, type RaceUpdate } from '../../src/race/update.ts';
 import { start } from '../integration/cli/process.ts';
@@ -117,7 +117,7 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
 
   test('shows a vehicle on its route: leg, waypoints with their countdowns, delay and course', async () => {
     const startMs = Math.floor(Date.now() / 1_000) * 1_000 - 250_000;
-    const record = { ...lineOfStops('line-1', 4, startMs), pois: [{ id: 'tower', name: 'Tower', lat: 50.02, lon: 8.01, radius_m: null }] };
+    const record = { ...lineOfStops('line-1', 4, startMs), pois: [pointOfInterest('tower', 'Tower', { lat: 50.02, lon: 8.01 })] };
     await travel(record, 'bus', startMs - 60_000, drive('bus', readyRoute(record), startMs).slice(0, 251));
     const page = await open('#/journey/bus');
     await page.getByText('stop 2 → stop 3').waitFor({ timeout: 30_000 });

@@ -26,7 +26,7 @@ const list = (description: string) => Type.Optional(Type.String({ maxLength: 500
 const EtasQuery = Type.Object({
   ...VehicleParams, ...positionFields,
   status_filter: list('Of on_course, slightly_off, off_track, behind, with commas. What lies on the route is listed while it is ahead, whatever its bearing'),
-  category: list('Of departure, arrival, waypoint, with commas. What has no category is always listed'),
+  category: list('Categories with commas: departure, arrival and waypoint, and those of points of interest. What has no category is always listed'),
   active_only: Type.Optional(Type.Boolean({ default: true, description: 'Nothing of a route that is not active' })),
 });
 

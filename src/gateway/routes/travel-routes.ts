@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Type } from 'typebox';
-import type { PointOfInterest } from '../../journey/route.ts';
-import { refusalOfId } from '../../race/identity.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
-import { failure, rejectionFailure } from '../failures.ts';
+import { failure } from '../failures.ts';
 import { knownRoute } from '../route-editor.ts';
+import { addPoi, LONGEST_POI_NAME, poiFields, putPoi, readPoi, removePoi } from '../route-pois.ts';
 import { routeInFile } from '../route-upload.ts';
 import { PoiBody, RouteSummaryBody, RouteViewBody, routeViewOf, summaryOf, type RouteSummary, type RouteView } from '../route-views.ts';
 import { failures } from '../schemas.ts';
@@ -25,8 +24,8 @@ const FileQuery = Type.Object({
 });
 const ListQuery = Type.Object({ active: Type.Optional(Type.Boolean()), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description: 'Default: 1,000' })) });
 const PoiPut = Type.Object({
-  name: Type.Optional(Type.String({ maxLength: 200, description: 'Default: its id' })), lat: Type.Number({ minimum: -90, maximum: 90 }), lon: Type.Number({ minimum: -180, maximum: 180 }),
-  radius_m: Type.Optional(Type.Union([Type.Number({ minimum: 0 }), Type.Null()], { description: 'How near counts as there' })),
+  name: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], minLength: 1, maxLength: LONGEST_POI_NAME, description: 'Default: its id' })), lat: Type.Number({ minimum: -90, maximum: 90 }), lon: Type.Number({ minimum: -180, maximum: 180 }),
+  ...poiFields,
 });
 const PoiPost = Type.Intersect([Type.Object({ id: Type.Optional(Type.String({ maxLength: 200, description: 'Default: a UUID' })) }), PoiPut]);
 
@@ -89,10 +88,7 @@ export function travelRoutes(app: App, context: GatewayContext): void {
   }, async (request, reply) => {
     const body = objectBody(request.body);
     const poi = readPoi(body, body['id'] ?? randomUUID());
-    await editor.change(request.params.id, (record) => {
-      if (record.pois.some(({ id }) => id === poi.id)) throw failure('conflict', `The route has a point of interest ${JSON.stringify(poi.id)} already`, { id: poi.id });
-      return { ...record, pois: [...record.pois, poi] };
-    });
+    await addPoi(editor, request.params.id, poi);
     void reply.code(201);
     return poi;
   });
@@ -101,33 +97,14 @@ export function travelRoutes(app: App, context: GatewayContext): void {
     schema: { tags, summary: 'Replace a point of interest, or add it', params: PoiParam, body: PoiPut, response: { 200: PoiBody, ...failures } },
   }, async (request) => {
     const poi = readPoi(objectBody(request.body), request.params.poi);
-    await editor.change(request.params.id, (record) => {
-      const at = record.pois.findIndex(({ id }) => id === poi.id);
-      return { ...record, pois: at < 0 ? [...record.pois, poi] : record.pois.with(at, poi) };
-    });
+    await putPoi(editor, request.params.id, poi.id, () => poi);
     return poi;
   });
 
   app.delete('/v1/routes/:id/pois/:poi', {
     schema: { tags, summary: 'Remove a point of interest', params: PoiParam, response: { 200: Type.Object({ id: Type.String() }), ...failures } },
   }, async (request) => {
-    const { id: routeId, poi: poiId } = request.params;
-    await editor.change(routeId, (record) => {
-      const pois = record.pois.filter(({ id }) => id !== poiId);
-      if (pois.length === record.pois.length) throw failure('not_found', `The route has no point of interest ${JSON.stringify(poiId)}`);
-      return { ...record, pois };
-    });
-    return { id: poiId };
+    await removePoi(editor, request.params.id, request.params.poi);
+    return { id: request.params.poi };
   });
-}
-
-/** Where it may be is judged with the route as a whole. */
-function readPoi({ name, lat, lon, radius_m: radiusM = null }: Readonly<Record<string, unknown>>, id: unknown): PointOfInterest {
-  const refusedId = refusalOfId(id, 'id', 'id_missing', 'id_invalid');
-  if (refusedId !== null) throw rejectionFailure(refusedId);
-  const label = name ?? id;
-  if (typeof label !== 'string' || typeof lat !== 'number' || typeof lon !== 'number' || (radiusM !== null && !(typeof radiusM === 'number' && radiusM >= 0))) {
-    throw failure('invalid_request', 'A point of interest needs lat and lon as numbers; its name is text, its radius_m a number of metres');
-  }
-  return { id: id as string, name: label, lat, lon, radius_m: radiusM };
 }

@@ -190,3 +190,33 @@ describe('raceline accuracy', () => {
     expect(JSON.parse((await accuracy('ci/a', '--json')).out)).toMatchObject({ days: 30, sources: [{ source: 'ci/a', races: 3 }] });
   });
 });
+
+describe('GET /api/routes/metrics/eta-accuracy', () => {
+  const ask = async () => (await send(gateway, 'GET', '/api/routes/metrics/eta-accuracy')).body;
+
+  test('knows nothing while no vehicle has arrived, whatever else was forecast', async () => {
+    expect(await ask()).toEqual({ total_predictions: 0, completed_arrivals: 0, average_error_seconds: 0, max_error_seconds: 0, min_error_seconds: 0 });
+  });
+
+  test('holds ETAs that rest on positions against arrivals', async () => {
+    // 1,000 s: told 900 from .4 of the way on, 1,300 from .8 on; at first by the plan.
+    const said = [[0, 1_000, 'plan'], [400, 900, 'telemetry'], [800, 1_300, 'telemetry']] as const;
+    const bus = finishedRace(50, {
+      source: 'city', title: 'bus', duration_sec: 1_000, started_at: nowMs - HOUR_MS, completed_at: nowMs - HOUR_MS + 1_000_000,
+      checkpoints: said.map(([elapsedSec, etaSec, basis], i) => checkpoint({ revision: i + 1, elapsed_sec: elapsedSec, eta_sec: etaSec, p10_sec: etaSec, p50_sec: etaSec, p90_sec: etaSec, basis })),
+    });
+    const at = { topic: 'race-history', partition: 0, offset: 500, appendedAtMs: nowMs };
+    await history.insert('races', [raceRow(bus, at)], 'bus');
+    await history.insert('forecast_errors', forecastErrorRows(bus, at), 'bus errors');
+    expect(await ask()).toEqual({ total_predictions: 6, completed_arrivals: 1, average_error_seconds: close((4 * 100 - 2 * 300) / 6), max_error_seconds: 100, min_error_seconds: -300, accuracy_percentage: close(400 / 6) });
+  });
+
+  test('needs ClickHouse; the cache that is not there does not', async () => {
+    const bare = await openGateway(engines, { options: { readOnly: true } });
+    expect(await send(bare, 'GET', '/api/routes/metrics/eta-accuracy')).toMatchObject({ status: 503, body: { code: 'history_unavailable', detail: expect.any(String) } });
+    expect((await send(bare, 'GET', '/api/routes/metrics/eta-cache')).body).toEqual({ cached_entries: 0, ttl_seconds: 0, timestamp: expect.any(String) });
+    expect(await send(bare, 'POST', '/api/routes/cache/cleanup')).toMatchObject({ status: 200, body: { status: 'success', entries_removed: 0 } });
+    expect(await send(bare, 'POST', '/api/routes/cache/clear')).toMatchObject({ status: 200, body: { status: 'success' } });
+    await bare.close();
+  });
+});

@@ -5,7 +5,7 @@ import type { Gateway } from '../../../src/gateway/server.ts';
 import type { JourneyState } from '../../../src/journey/journey-record.ts';
 import { journeyStateOf } from '../../../src/journey/journey-record.ts';
 import { takeTelemetry } from '../../../src/journey/take-position.ts';
-import type { RouteRecord } from '../../../src/journey/route.ts';
+import { pointOfInterest, type RouteRecord } from '../../../src/journey/route.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import { readyRoute } from '../../support/journeys.ts';
 import openApi from '../../../schemas/openapi.json' with { type: 'json' };
@@ -17,7 +17,7 @@ const DEGREE_M = 111_194.9266;
 const MIN = 60_000;
 const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
 const point = (lon: number, name: string, minutes: number | null, lat = 0) => ({ lat, lon, name, planned_at: minutes === null ? null : nowMs + minutes * MIN, dwell_sec: null });
-const poi = (id: string, lat: number, lon: number) => ({ id, name: id, lat, lon, radius_m: null });
+const poi = (id: string, lat: number, lon: number) => pointOfInterest(id, id, { lat, lon });
 
 /** 0, 1, 2, 3 degrees east on the equator, legs planned for 30, 10 and 30 minutes; it left 20 minutes ago. */
 const equator: RouteRecord = {

@@ -8,10 +8,11 @@ import { readRoutes, type RouteStore } from '../../../src/runtime/route-store.ts
 import { drive, lineOfStops, readyRoute, truePassageMs } from '../../support/journeys.ts';
 import { silentLogger as logger } from '../../support/silent-logger.ts';
 import { openEngines, openGateway, send, until, type Engines } from './harness.ts';
+import { pointOfInterest } from '../../../src/journey/route.ts';
 
 const startAtMs = Math.floor(Date.now() / 1_000) * 1_000 - 250_000;
 const LAT_M = 111_195;
-const poi = (id: string, metres: number, besideM: number) => ({ id, name: id, lat: 50 + metres / LAT_M, lon: 8 + besideM / (LAT_M * Math.cos((50.05 * Math.PI) / 180)), radius_m: null });
+const poi = (id: string, metres: number, besideM: number) => pointOfInterest(id, id, { lat: 50 + metres / LAT_M, lon: 8 + besideM / (LAT_M * Math.cos((50.05 * Math.PI) / 180)) });
 const record = { ...lineOfStops('line/1', 4, startAtMs), pois: [poi('on', 5_600, 0), poi('beside', 5_600, 1_000), poi('behind', 1_000, 0), poi('far', 5_600, 30_000), poi('end', 6_000, 0)] };
 const route = readyRoute(record);
 const clock = { nowMs: () => Date.now() };

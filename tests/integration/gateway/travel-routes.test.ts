@@ -104,9 +104,9 @@ describe('routes that are there', () => {
     expect((await send(gateway, 'POST', at, { id: 'lighthouse', lat: 1, lon: 1 })).status).toBe(409);
     const unnamed = await send(gateway, 'POST', at, { lat: -17.2, lon: -179.95 });
     expect(unnamed.body.id).toMatch(/^[0-9a-f-]{36}$/);
-    expect((await send(gateway, 'PUT', `${at}/lighthouse`, { lat: -17.02, lon: 180 })).body).toEqual({ id: 'lighthouse', name: 'lighthouse', lat: -17.02, lon: 180, radius_m: null });
+    expect((await send(gateway, 'PUT', `${at}/lighthouse`, { lat: -17.02, lon: 180 })).body).toEqual({ id: 'lighthouse', name: 'lighthouse', lat: -17.02, lon: 180, radius_m: null, icon: null, category: null, description: null });
     expect((await send(gateway, 'GET', at)).body.pois.map(({ id }: { id: string }) => id)).toEqual(['lighthouse', unnamed.body.id]);
-    expect(await send(gateway, 'POST', at, { lat: 91, lon: 0 })).toMatchObject({ status: 400, body: { code: 'route_invalid' } });
+    expect(await send(gateway, 'POST', at, { lat: 91, lon: 0 })).toMatchObject({ status: 400, body: { code: 'invalid_request', message: 'lat must be a number in -90..90, got 91', value: 91, range: 'a number in -90..90' } });
     expect((await send(gateway, 'POST', at, { lat: '1', lon: 0 })).status).toBe(400);
     expect((await send(gateway, 'DELETE', `${at}/lighthouse`)).status).toBe(200);
     expect((await send(gateway, 'DELETE', `${at}/lighthouse`)).status).toBe(404);

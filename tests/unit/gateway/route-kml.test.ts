@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { routeOfKml } from '../../../src/adapters/route-files/kml.ts';
 import { kmlOf } from '../../../src/gateway/route-kml.ts';
-import type { RouteRecord } from '../../../src/journey/route.ts';
+import { pointOfInterest, type RouteRecord } from '../../../src/journey/route.ts';
 
 const T0 = Date.UTC(2026, 0, 31, 12);
 const point = (lon: number, name: string | null, plannedAtMs: number | null) => ({ lat: 50, lon, name, planned_at: plannedAtMs, dwell_sec: null });
@@ -9,7 +9,7 @@ const point = (lon: number, name: string | null, plannedAtMs: number | null) => 
 test('a route written as KML is read as it was, whatever it is called', () => {
   const record: RouteRecord = {
     route_id: 'r', name: 'A & <B> "C"', active: true, points: [point(8, 'first <stop>', T0), point(8.1, null, null), point(8.2, 'S&S', T0 + 60_000), point(8.3, 'last', null)],
-    pois: [{ id: 'tower', name: 'tower', lat: 50.1, lon: 8.1, radius_m: null }],
+    pois: [pointOfInterest('tower', 'tower', { lat: 50.1, lon: 8.1 })],
   };
   const read = routeOfKml('r', kmlOf(record));
   expect(read).toEqual({ route: record });

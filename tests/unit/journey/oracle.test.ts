@@ -3,7 +3,7 @@ import { bearingDeg, courseStatus, distanceM, KNOT_MPS } from '../../../src/jour
 import { ownSpeedSec } from '../../../src/journey/own-speed.ts';
 import { beforeDeparture, departureOffset, phaseAfter, type PhaseState } from '../../../src/journey/phases.ts';
 import { projectPois } from '../../../src/journey/pois.ts';
-import { nearestOnRoute, placeAt, plannedSpeedMps } from '../../../src/journey/route.ts';
+import { nearestOnRoute, placeAt, plannedSpeedMps, pointOfInterest } from '../../../src/journey/route.ts';
 import { secondsAtSpeed, secondsBlended, smoothedMps, withSpeed, type SpeedSample } from '../../../src/journey/speed.ts';
 import { timeOverWaypoint } from '../../../src/journey/time-over-waypoint.ts';
 import { equator, MIN, routeThrough, T0 } from './routes.ts';
@@ -108,7 +108,7 @@ describe('"Time Over Waypoint"', () => {
 
 describe('projection', () => {
   it('a point of interest beside the second leg', () => {
-    const route = routeThrough([{ lat: 0, lon: 0 }, { lat: 0, lon: 1 }, { lat: 0, lon: 2 }, { lat: 0, lon: 3 }], [{ id: 'p', name: 'p', lat: 0.05, lon: 1.5, radius_m: null }]);
+    const route = routeThrough([{ lat: 0, lon: 0 }, { lat: 0, lon: 1 }, { lat: 0, lon: 2 }, { lat: 0, lon: 3 }], [pointOfInterest('p', 'p', { lat: 0.05, lon: 1.5 })]);
     const [projection] = projectPois(route);
     expect(projection!.offM).toBeCloseTo(5559.746, 2);
     expect((100 * projection!.alongM) / route.totalM).toBeCloseTo(50, 9);

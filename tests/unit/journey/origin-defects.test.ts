@@ -11,7 +11,7 @@ import { ownSpeedSec } from '../../../src/journey/own-speed.ts';
 import { anticipatedSec, beforeDeparture, phaseAfter, type PhaseState } from '../../../src/journey/phases.ts';
 import { passedBetween, poiEtaMs, projectPois } from '../../../src/journey/pois.ts';
 import { journeyPosition } from '../../../src/journey/position.ts';
-import { isRefused, nearestOnRoute, plannedAtMs, routeOf, type Route } from '../../../src/journey/route.ts';
+import { isRefused, nearestOnRoute, plannedAtMs, pointOfInterest, routeOf, type Route } from '../../../src/journey/route.ts';
 import { equator, MIN, routeThrough, T0 } from './routes.ts';
 
 // Each of these was wrong in a system that this one replaces.
@@ -137,7 +137,7 @@ describe('a journey', () => {
 
   it('9: with 1,200 points and 1,000 points of interest takes a position in milliseconds', () => {
     const stops = Array.from({ length: 1200 }, (_, i) => ({ lat: 10 + i * 0.01, lon: 20 + Math.sin(i / 40), ...(i % 100 === 0 ? { name: `w${i}`, at: T0 + i * 10_000 } : {}) }));
-    const pois = Array.from({ length: 1000 }, (_, i) => ({ id: `p${i}`, name: `p${i}`, lat: 10 + i * 0.012, lon: 20.1, radius_m: null }));
+    const pois = Array.from({ length: 1000 }, (_, i) => pointOfInterest(`p${i}`, `p${i}`, { lat: 10 + i * 0.012, lon: 20.1 }));
     const route = routeThrough(stops, pois);
     const projections = projectPois(route);
     const fleet = createFleet();
@@ -186,7 +186,7 @@ describe('a journey', () => {
 
   it('adds the detour to a point of interest off the route, at its own speed', () => {
     const route = routeThrough([{ lat: 0, lon: 0, name: 'A', at: T0 }, { lat: 0, lon: 1, name: 'B', at: T0 + 60 * MIN }], [
-      { id: 'on', name: 'on', lat: 0, lon: 0.5, radius_m: null }, { id: 'off', name: 'off', lat: 0.05, lon: 0.5, radius_m: null }, { id: 'far', name: 'far', lat: 5, lon: 0.5, radius_m: null },
+      pointOfInterest('on', 'on', { lat: 0, lon: 0.5 }), pointOfInterest('off', 'off', { lat: 0.05, lon: 0.5 }), pointOfInterest('far', 'far', { lat: 5, lon: 0.5 }),
     ]);
     const fleet = createFleet();
     const etas = fly(fleet, 'r', route, 6, (minute) => minute / 60);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { KNOT_MPS } from '../../../src/journey/geodesy.ts';
 import { ownSpeedTimes } from '../../../src/journey/own-speed.ts';
 import { projectPois } from '../../../src/journey/pois.ts';
-import { nearestOnRoute, plannedSpeedMps, plannedSpeedsMps, segmentAt } from '../../../src/journey/route.ts';
+import { nearestOnRoute, plannedSpeedMps, plannedSpeedsMps, pointOfInterest, segmentAt } from '../../../src/journey/route.ts';
 import { secondsBlended } from '../../../src/journey/speed.ts';
 import { equator, MIN, routeThrough, T0, type Stop } from './routes.ts';
 
@@ -50,7 +50,7 @@ describe('ownSpeedTimes()', () => {
 describe('projectPois()', () => {
   it('leaves out no segment that is nearest', () => {
     fc.assert(fc.property(routes, fc.double({ min: -10, max: 20, noNaN: true }), fc.double({ min: -180, max: 180, noNaN: true }), (route, lat, lon) => {
-      const poi = { id: 'p', name: 'p', lat, lon, radius_m: null };
+      const poi = pointOfInterest('p', 'p', { lat, lon });
       const [projection] = projectPois({ ...route, pois: [poi] });
       expect(Math.abs(projection!.offM - nearestOnRoute(route, poi).offM)).toBeLessThanOrEqual(1);
     }));

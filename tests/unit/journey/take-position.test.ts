@@ -92,22 +92,44 @@ describe('takeTelemetry()', () => {
     expect(changed.updates).toMatchObject([{ plan: [{}, {}, {}, {}], progress: expect.closeTo(66.7, 1), position: { route_version: 9, next: 2 } }]);
   });
 
-  it('has not arrived while it waits for its start on a loop, however near the end that is', () => {
-    // A square whose end lies a few metres from its start: positions are nearer to the end.
+  describe.each([['planned', (i: number) => T0 + i * 600_000], ['without a plan', () => null]])('on a loop, %s', (_, plannedAt) => {
+    // A square, a point every 100 m or so, whose end lies a few metres from its start; the stand is 90 m before it.
     const corners = [[50, 8], [50.02, 8], [50.02, 8.03], [50, 8.03], [50.00002, 8.00003]] as const;
-    const loop = readyRoute({ route_id: 'loop', name: 'loop', pois: [], active: true, points: corners.map(([lat, lon], i) => ({ lat, lon, name: `corner ${i}`, planned_at: T0 + i * 600_000, dwell_sec: null })) });
-    const waits = Array.from({ length: 40 }, (_, i) => ({ ...track[0]!, at: T0 - 300_000 + i * 10_000, lat: 50.00002, lon: 8.00003, speed_mps: 0 }));
-    let followed: FollowedJourney | undefined;
-    for (const [offset, point] of waits.entries()) ({ followed } = takeTelemetry(followed, race, loop, point, { epoch: 0, offset }));
-    expect(followed!.phase.arrivedAtMs).toBeNull();
-    let atMs = waits.at(-1)!.at;
-    for (let m = 0; m <= loop.totalM; m += 100) {
-      atMs += 10_000;
-      ({ followed } = takeTelemetry(followed, race, loop, { ...track[0]!, ...placeAt(loop, m), at: atMs, speed_mps: 10 }, { epoch: 0, offset: 100 + m }));
-    }
-    for (let i = 1; i <= 12; i++) ({ followed } = takeTelemetry(followed, race, loop, { ...track[0]!, ...placeAt(loop, loop.totalM), at: atMs + i * 10_000, speed_mps: 0 }, { epoch: 0, offset: 100_000 + i }));
-    expect(followed!.phase.phase).toBe('post_arrival');
-    expect(followed!.phase.arrivedAtMs).toBeGreaterThan(atMs - 60_000);
+    const points = corners.flatMap(([lat, lon], i) => {
+      const [fromLat, fromLon] = corners[i - 1] ?? [lat, lon];
+      const between = Array.from({ length: i === 0 ? 0 : 19 }, (_unused, n) => ({ lat: fromLat + ((n + 1) * (lat - fromLat)) / 20, lon: fromLon + ((n + 1) * (lon - fromLon)) / 20, name: null, planned_at: null, dwell_sec: null }));
+      return [...between, { lat, lon, name: `corner ${i}`, planned_at: plannedAt(i), dwell_sec: null }];
+    });
+    const loop = readyRoute({ route_id: 'loop', name: 'loop', pois: [], active: true, points });
+    const startAtMs = T0 + 60_000;
+    const at = (atMs: number, alongM: number, mps: number): TelemetryPoint => ({ ...track[0]!, ...placeAt(loop, alongM), at: atMs, speed_mps: mps });
+    const waits = Array.from({ length: 40 }, (_, i) => at(startAtMs - (40 - i) * 10_000, loop.totalM - 90, 0));
+    const round = Array.from({ length: Math.floor(loop.totalM / 100) + 1 }, (_, i) => at(startAtMs + i * 10_000, 100 * i, 10));
+    const endAtMs = round.at(-1)!.at;
+    const stays = Array.from({ length: 12 }, (_, i) => at(endAtMs + (i + 1) * 10_000, loop.totalM, 0));
+    /** The last 1,500 m of the loop, driven before its start. */
+    const comes = Array.from({ length: 16 }, (_, i) => at(waits[0]!.at - (16 - i) * 10_000, loop.totalM - 1_500 + 100 * i, 10));
+    const goneBy = (points: readonly TelemetryPoint[]) => {
+      let followed: FollowedJourney | undefined;
+      for (const [offset, point] of points.entries()) ({ followed } = takeTelemetry(followed, race, loop, point, { epoch: 0, offset }));
+      return followed!;
+    };
+
+    it.each([['waits for its start', []], ['comes to its start by the end of the round', comes]])('who %s has neither left nor arrived, and does once it is around', (_name, before) => {
+      expect(goneBy([...before, ...waits]).phase).toMatchObject({ phase: 'pre_departure', departedAtMs: null, arrivedAtMs: null });
+      expect(goneBy([...before, ...waits]).journey.following.passages).toEqual([]);
+      const { phase, journey } = goneBy([...before, ...waits, ...round, ...stays]);
+      expect(journey.following.passages.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4]);
+      expect(phase.phase).toBe('post_arrival');
+      expect(phase.departedAtMs).toBeGreaterThanOrEqual(startAtMs - 10_000);
+      expect(phase.arrivedAtMs).toBeGreaterThan(endAtMs - 60_000);
+    });
+
+    it('who is first seen half around goes on from there', () => {
+      const { phase, journey } = goneBy([...round.slice(30), ...stays]);
+      expect(journey.following.passages.map(({ index }) => index)).toEqual([2, 3, 4]);
+      expect(phase.phase).toBe('post_arrival');
+    });
   });
 
   it('has left when a person says so', () => {

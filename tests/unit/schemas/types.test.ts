@@ -146,7 +146,7 @@ const telemetryPoint = {
 } as const satisfies FieldsOf<TelemetryPoint>;
 const routeRecord = { route_id: 'string', name: 'string', points: 'record[]', pois: 'record[]', active: 'boolean' } as const satisfies FieldsOf<RouteRecord>;
 const routePoint = { lat: 'number', lon: 'number', name: 'string?', planned_at: 'number?', dwell_sec: 'number?' } as const satisfies FieldsOf<RoutePoint>;
-const pointOfInterest = { id: 'string', name: 'string', lat: 'number', lon: 'number', radius_m: 'number?' } as const satisfies FieldsOf<PointOfInterest>;
+const pointOfInterest = { id: 'string', name: 'string', lat: 'number', lon: 'number', radius_m: 'number?', icon: 'string?', category: 'string?', description: 'string?' } as const satisfies FieldsOf<PointOfInterest>;
 
 const records: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   RaceUpdate: raceUpdate, StageUpdate: stageUpdate, PlannedStage: plannedStage, EventUpdate: eventUpdate, JourneyPosition: journeyPosition, RaceState: raceState,
