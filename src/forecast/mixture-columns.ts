@@ -16,6 +16,7 @@ export type MixtureHeader = {
   readonly titles: readonly number[];
   readonly regressed: number;
   readonly clusterGain: number;
+  readonly ratioLead: number;
 };
 
 /** A mixture as a header and columns of numbers; equal histories give equal ones. O(size). */
@@ -27,7 +28,7 @@ export function storeMixture(mixture: Mixture): { header: MixtureHeader; columns
   ];
   return {
     header: {
-      taught, clusterGain: mixture.clusterGain, regressed: regression.count, titles: [...titles.keys()], lengths: columns.map(({ length }) => length),
+      taught, clusterGain: mixture.clusterGain, ratioLead: mixture.ratioLead, regressed: regression.count, titles: [...titles.keys()], lengths: columns.map(({ length }) => length),
       traits: traits.list.map(({ name, hash, lastSeen, numbers, withTitle, alone }) => [name, hash, lastSeen, numbers, withTitle.hits, withTitle.misses, alone.hits, alone.misses]),
       choice: { best: choice.best, chain: choice.chain, common: choice.common, ratios: choice.ratios },
     },
@@ -62,7 +63,7 @@ export function restoreMixture(header: MixtureHeader, take: (bytes: number) => A
     ...createMixture(), taught: header.taught, traits: createTraits(traits), choice: { ...header.choice, weights: choiceWeights },
     cells: cellsOf(MOST_CELLS, CELL_SAMPLES, { keys, touched, sizes, samples, stamps }),
     long: cellsOf(MOST_LONG_CELLS, LONG_SAMPLES, { keys: longKeys, touched: longTouched, sizes: longSizes, samples: longSamples, stamps: longStamps }),
-    recent: recentOf(logs, recentTitles, hashes, numbers, recentStamps), weights, clusterWeights, clusterGain: header.clusterGain, kernel,
+    recent: recentOf(logs, recentTitles, hashes, numbers, recentStamps), weights, clusterWeights, clusterGain: header.clusterGain, ratioLead: header.ratioLead, kernel,
     titles: new Map(header.titles.map((title, i) => [title, columns[KINDS.length + i] as Float32Array])),
     regression: { count: header.regressed, coefficients, covariance, means, variances },
   };

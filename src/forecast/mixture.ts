@@ -34,6 +34,9 @@ const KNOWN_RUNS = 6;
 /** How fast it is forgotten what clusters were worth. Chosen, not tuned. */
 const CLUSTER_GAIN_RATE = 0.05;
 const MOST_GAIN = 6;
+/** How fast it is followed what is the better centre. Chosen, not tuned. */
+const CENTRE_RATE = 0.02;
+const MOST_CENTRE_ERROR = 1;
 /** How fast the kernel's widths follow, and the least share of one. */
 const KERNEL_RATE = 0.015;
 const LEAST_WIDTH = 0.01;
@@ -93,12 +96,14 @@ export type Mixture = {
   kernel: Float64Array;
   titles: Map<number, Float32Array>;
   regression: Regression;
+  /** How much less the ratio to a number of the metadata has been off than the title's median, of late, in log duration: above 0 it is the centre. */
+  ratioLead: number;
 };
 
 export function createMixture(): Mixture {
   return {
     taught: 0, cells: createCells(MOST_CELLS, CELL_SAMPLES), long: createCells(MOST_LONG_CELLS, LONG_SAMPLES), traits: createTraits(), recent: createRecentRaces(), choice: emptyChoice(),
-    weights: new Float32Array(0), clusterWeights: new Float32Array(0), clusterGain: 0, kernel: startingKernel(), titles: new Map(), regression: createRegression(),
+    weights: new Float32Array(0), clusterWeights: new Float32Array(0), clusterGain: 0, kernel: startingKernel(), titles: new Map(), regression: createRegression(), ratioLead: 0,
   };
 }
 
@@ -126,7 +131,10 @@ const gathered = {
   used: 0,
   title: 0,
   mask: 0,
+  /** What a race like it takes, log, from which others are told apart; by its title, and by ratio (NaN = none). */
   centre: 0,
+  titleCentre: 0,
+  ratioCentre: Number.NaN,
   last: 0,
   titleSize: 0,
   maskSize: 0,
@@ -204,6 +212,7 @@ export function learnMixture(mixture: Mixture, subject: Subject, sec: number, ha
     }
   }
   teachRegression(mixture, subject, log);
+  followCentre(mixture, log);
   teachCells(mixture, log, hasPassed);
   teachClusters(mixture, subject, log);
   for (let i = 0; i < traits.list.length; i++) noteNumber(traits.list[i]!, reading.numbers[i]!);
@@ -257,6 +266,8 @@ function gather(mixture: Mixture, { title, startedAtMs, metadata }: Subject): vo
   const titleFrom = g.used;
   g.titleSize = addCellOf(cells, CONTEXT.title, combine(g.title, SALT.title), 0);
   readCentre(g.titleSize > 0 ? titleFrom : 0, g.titleSize > 0 ? g.titleSize : g.experts > 0 ? g.sizes[0]! : 0);
+  g.ratioCentre = readRatioCentre(mixture);
+  if (mixture.ratioLead > 0 && !Number.isNaN(g.ratioCentre)) g.centre = g.ratioCentre;
   // Until then both hold the same.
   if (g.titleSize === CELL_SAMPLES) addCellOf(long, CONTEXT.longTitle, combine(g.title, SALT.title), 0);
   addCellOf(cells, CONTEXT.passed, combine(g.title, SALT.passed), 0);
@@ -357,16 +368,25 @@ function addExpert(id: number, size: number): void {
 /** What the title takes: the median of its samples, and its newest. */
 function readCentre(from: number, size: number): void {
   const g = gathered;
-  if (size === 0) {
-    g.centre = 0;
-    g.last = 0;
-    return;
-  }
-  const values = sorted.subarray(0, size);
-  for (let i = 0; i < size; i++) values[i] = g.samples[from + i]!;
-  values.sort();
-  g.centre = (values[(size - 1) >> 1]! + values[size >> 1]!) / 2;
-  g.last = g.samples[from]!;
+  g.last = size === 0 ? 0 : g.samples[from]!;
+  for (let i = 0; i < size; i++) sorted[i] = g.samples[from + i]!;
+  g.titleCentre = size === 0 ? 0 : medianOfSorted(size);
+  g.centre = g.titleCentre;
+}
+
+/** The number that tells most of the duration (a plan, a request), times what the source's races take of it; NaN = none. */
+function readRatioCentre({ cells, choice, traits }: Mixture): number {
+  const [index] = choice.ratios;
+  const number = index === undefined ? 0 : reading.numbers[index]!;
+  if (!(number > 0)) return Number.NaN;
+  const slot = findCell(cells, combine(SALT.ratioSource, traits.list[index!]!.hash));
+  return slot < 0 ? Number.NaN : Math.log(number) + medianOfSorted(readCell(cells, slot, sorted, 0));
+}
+
+/** The median of the first `size` (> 0) of `sorted`, which are sorted by it. */
+function medianOfSorted(size: number): number {
+  const values = sorted.subarray(0, size).sort();
+  return (values[(size - 1) >> 1]! + values[size >> 1]!) / 2;
 }
 
 function readNumbers({ list }: Traits): void {
@@ -559,6 +579,13 @@ function teachRegression({ cells, regression, taught }: Mixture, { startedAtMs }
   if (taught === 0) return;
   pushSample(cells, SALT.regression, log - expected, taught);
   learnRegression(regression, log, centre, last, startedAtMs, numbers);
+}
+
+function followCentre(mixture: Mixture, log: number): void {
+  const { titleCentre, ratioCentre } = gathered;
+  if (Number.isNaN(ratioCentre)) return;
+  const errorOf = (centre: number): number => Math.min(Math.abs(centre - log), MOST_CENTRE_ERROR);
+  mixture.ratioLead += CENTRE_RATE * (errorOf(titleCentre) - errorOf(ratioCentre) - mixture.ratioLead);
 }
 
 function teachCells({ cells, long, choice, traits, taught }: Mixture, log: number, hasPassed: boolean): void {

@@ -1,7 +1,8 @@
-/** Coefficients of the regression: one, what the title takes, the last run's distance from it, the hour (two), numbers. */
-const REGRESSORS = 12;
+/** Numbers of the metadata that are looked at. */
+export const REGRESSED_NUMBERS = 7;
+/** Coefficients of the regression: one, what is expected, the last run's distance from it, the hour (two), and of each number what lies above and below 0. */
 const FIRST_NUMBER = 5;
-export const REGRESSED_NUMBERS = REGRESSORS - FIRST_NUMBER;
+const REGRESSORS = FIRST_NUMBER + 2 * REGRESSED_NUMBERS;
 /** A coefficient is believed to be within about 1 until races say otherwise. */
 const PRIOR_VARIANCE = 1;
 /** Half is forgotten in some 1,400 races. */
@@ -11,14 +12,16 @@ const MOST_PULL = 1;
 const DAY_MS = 86_400_000;
 
 /**
- * Recursive least squares for log duration minus what the title takes, on standardised numbers. Alone it is a poor
- * forecaster; as one voice among many it finds what no context holds.
+ * Recursive least squares for log duration minus what is expected, on standardised inputs. A number is taken as
+ * log(1 + number / what is expected): in the unit of the duration it is what it adds to it (who starts early waits as long),
+ * in another, about its logarithm; and apart on either side of 0, since late does not undo what early does. Alone it is a
+ * poor forecaster; as one voice among many it finds what no context holds.
  */
 export type Regression = {
   count: number;
   readonly coefficients: Float64Array;
   readonly covariance: Float64Array;
-  /** Running mean and variance of each number, for its scale. */
+  /** Running mean and variance of each input that has no scale of its own. */
   readonly means: Float64Array;
   readonly variances: Float64Array;
 };
@@ -34,7 +37,7 @@ const gains = new Float64Array(REGRESSORS);
 
 /**
  * Log duration minus `centre`, as expected.
- * @param centre what the title takes, log. @param last its last run, log. @param numbers NaN = unknown.
+ * @param centre what is expected, log seconds. @param last the title's last run, log. @param numbers NaN = unknown.
  */
 export function regress(regression: Regression, centre: number, last: number, startedAtMs: number, numbers: ArrayLike<number>): number {
   readInputs(regression, centre, last, startedAtMs, numbers);
@@ -81,7 +84,13 @@ function learnScales(regression: Regression, centre: number, numbers: ArrayLike<
     regression.variances[i] = (1 - rate) * (regression.variances[i]! + rate * away * away);
   };
   note(1, centre);
-  for (let i = 0; i < REGRESSED_NUMBERS; i++) if (!Number.isNaN(numbers[i]!)) note(FIRST_NUMBER + i, logOf(numbers[i]!));
+  const perSec = Math.exp(-centre);
+  for (let i = 0; i < REGRESSED_NUMBERS; i++) {
+    const number = numbers[i]!;
+    if (Number.isNaN(number)) continue;
+    note(FIRST_NUMBER + 2 * i, aboveZero(number * perSec));
+    note(FIRST_NUMBER + 2 * i + 1, aboveZero(-number * perSec));
+  }
 }
 
 function readInputs(regression: Regression, centre: number, last: number, startedAtMs: number, numbers: ArrayLike<number>): void {
@@ -91,14 +100,18 @@ function readInputs(regression: Regression, centre: number, last: number, starte
   inputs[2] = Math.min(Math.max(last - centre, -1), 1);
   inputs[3] = Math.sin(turn);
   inputs[4] = Math.cos(turn);
+  const perSec = Math.exp(-centre);
   for (let i = 0; i < REGRESSED_NUMBERS; i++) {
+    const at = FIRST_NUMBER + 2 * i;
     const number = numbers[i]!;
-    inputs[FIRST_NUMBER + i] = Number.isNaN(number) ? 0 : standard(regression, FIRST_NUMBER + i, logOf(number));
+    const isUnknown = Number.isNaN(number);
+    inputs[at] = isUnknown ? 0 : standard(regression, at, aboveZero(number * perSec));
+    inputs[at + 1] = isUnknown ? 0 : standard(regression, at + 1, aboveZero(-number * perSec));
   }
 }
 
-function logOf(number: number): number {
-  return Math.sign(number) * Math.log1p(Math.abs(number));
+function aboveZero(ratio: number): number {
+  return ratio > 0 ? Math.log1p(ratio) : 0;
 }
 
 function standard({ means, variances }: Regression, i: number, value: number): number {

@@ -22,9 +22,9 @@ import { beginTurn } from './turns.ts';
 
 /**
  * Inputs in one slice at most: bounds what a crash repeats. A race that changes several times within a slice is logged
- * once: of a backlog in slices of 1,000 a fifth as many states were sent as in slices of 250.
+ * once: of a backlog in slices of 2,000 two thirds as many states were sent as in slices of 1,000.
  */
-const SLICE_RECORDS = 1_000;
+export const SLICE_RECORDS = 2_000;
 /** Wake-ups in one slice at most. */
 const SLICE_WAKE_UPS = 250;
 /** Leaves room for the totals and framing in one send, so that a slice's changelog is all there or not at all. */
@@ -133,8 +133,9 @@ export class PartitionTask {
   /** Or a slice that could not be sent: nothing else may come along to send it again. */
   get hasDueWakeUps(): boolean {
     if (this.#unsent !== null) return true;
+    if (!this.isCaughtUp) return false;
     const dueMs = this.store.nextDueMs();
-    return dueMs !== null && dueMs <= this.#options.clock.nowMs() && this.isCaughtUp;
+    return dueMs !== null && dueMs <= this.#options.clock.nowMs();
   }
 
   /** Writes the given keys and the totals to the changelog again, as they stand here: the answer to a foreign writer. */

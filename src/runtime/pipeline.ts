@@ -5,7 +5,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { PartitionId, RecordBatch, RecordLog, Subscription } from '../ports/record-log.ts';
 import type { PipelineHooks } from './hooks.ts';
 import type { Learner } from './learner.ts';
-import { PartitionTask } from './partition-task.ts';
+import { PartitionTask, SLICE_RECORDS } from './partition-task.ts';
 import { restoreStore } from './restore-store.ts';
 import type { RouteStore } from './route-store.ts';
 import { answerForeignWriters } from './take-over.ts';
@@ -132,7 +132,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
       await task.process(batch);
     },
   };
-  subscription = await log.subscribe({ group: PIPELINE_GROUP, topics: ['race-updates'], handler });
+  subscription = await log.subscribe({ group: PIPELINE_GROUP, topics: ['race-updates'], maxBatchRecords: SLICE_RECORDS, handler });
   subscribed.resolve(subscription);
 
   let closed: Promise<void> | null = null;

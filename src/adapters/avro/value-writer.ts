@@ -26,17 +26,24 @@ export function createWriter(type: TopicType, schemaId: number): ValueWriter {
       if (type.union) buffer[FRAME_BYTES] = index << 1;
       if (quick !== null) {
         const end = quick(value, buffer, start);
-        if (end >= 0 && end <= buffer.length) return Buffer.from(buffer.subarray(0, end));
+        if (end >= 0 && end <= buffer.length) return copied(buffer, end);
         // Too large, or not plainly of its type: avsc says by how much, or what is wrong.
         continue;
       }
       const end = write(branch, value, buffer, start, type);
       // Negative = the bytes that were missing.
-      if (end >= 0) return Buffer.from(buffer.subarray(0, end));
+      if (end >= 0) return copied(buffer, end);
       buffer = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(buffer.length - end)));
       if (buffer.length <= MAX_SCRATCH_BYTES) scratch = buffer;
     }
   };
+}
+
+/** The first bytes, as a buffer of their own. */
+function copied(buffer: Buffer, end: number): Buffer {
+  const bytes = Buffer.allocUnsafe(end);
+  bytes.set(buffer.subarray(0, end));
+  return bytes;
 }
 
 function write(branch: Branch, value: unknown, buffer: Buffer, position: number, type: TopicType): number {

@@ -46,6 +46,21 @@ describe('the mixture of contexts', () => {
     for (const planned of [200, 700, 1900]) expect(Math.abs(Math.log(etaOf(mixture, of(planned)) / (1.5 * planned)))).toBeLessThan(0.15);
   });
 
+  test('where a plan says more than the title, vehicles are told apart by what they take of it', () => {
+    const random = seededRandom(13);
+    const mixture = createMixture();
+    const of = (planned: number, vehicle: string) => subject(`trip ${Math.floor(30 * random())}`, { planned_sec: planned.toFixed(1), vehicle });
+    const secOf = (planned: number, vehicle: string) => planned * (vehicle === 'slow' ? 1.4 : 1);
+    for (let i = 0; i < 600; i++) {
+      const planned = Math.exp(5 + 3 * random());
+      const vehicle = random() < 0.2 ? 'slow' : 'fast';
+      learnMixture(mixture, of(planned, vehicle), noisy(secOf(planned, vehicle), random), true);
+    }
+    for (const vehicle of ['slow', 'fast']) {
+      for (const planned of [200, 700, 1900]) expect(Math.abs(Math.log(etaOf(mixture, of(planned, vehicle)) / secOf(planned, vehicle)))).toBeLessThan(0.1);
+    }
+  });
+
   test('races of one commit are slow together: a title that has not run on it yet is told by the others', () => {
     const random = seededRandom(21);
     const mixture = createMixture();
