@@ -38,6 +38,9 @@ export function RacePage({ raceId }: { readonly raceId: string }) {
   if (race === null) return <main id="main">{details.error === null ? <Loading what="the race" /> : <StoredRace raceId={raceId} failure={<Failure error={details.error} again={details.again} />} />}</main>;
   const row = live?.row ?? rowOf(race, nowMs, 0, pinned.includes(raceId));
   const finish = finishText(row, nowMs, timeZone);
+  const stages = stagesOf(details.data, row);
+  // What the revision has no room for and the race has not reported.
+  const more = row.stages.length + (race.eta?.milestones_dropped ?? 0) - stages.length;
   return (
     <main id="main">
       <nav class="crumbs" aria-label="Where this is"><a href="#/">Live</a> › <a href={sourceLink(race.source)}>{race.source}</a></nav>
@@ -51,7 +54,7 @@ export function RacePage({ raceId }: { readonly raceId: string }) {
         <ProgressBar row={row} />
         <Facts race={race} row={row} isOnRoute={(details.data?.route_id ?? null) !== null} nowMs={nowMs} timeZone={timeZone} />
       </section>
-      {stagesOf(details.data, row).length > 0 && <section><h2>Stages</h2><StageStrip stages={stagesOf(details.data, row)} nowMs={nowMs} timeZone={timeZone} /></section>}
+      {stages.length > 0 && <section><h2>Stages</h2><StageStrip stages={stages} nowMs={nowMs} timeZone={timeZone} />{more > 0 && <p class="sub">And {more} more to come.</p>}</section>}
       <Revisions race={race} timeZone={timeZone} nowMs={nowMs} />
       <LikeRuns race={race} timeZone={timeZone} nowMs={nowMs} />
       <div class="columns">
