@@ -3,10 +3,12 @@ import type { Route } from '../journey/route.ts';
 import type { RaceState, Stage } from '../race/state.ts';
 import { conditionOn, distributionFrom, type Distribution } from './distribution.ts';
 import type { Milestone } from './eta-update.ts';
+import { fitted, type ShownMilestones } from './milestones.ts';
 
 /** A vehicle's route and the ETAs of the waypoints ahead, as of its newest position (`field_at.position`). */
 export type AlongRoute = { readonly route: Route; readonly etas: readonly WaypointEta[] };
 
+/** A bus route has a hundred stops. */
 const MOST_MILESTONES = 150;
 /** P90 of a two-sided exponential distribution lies so many of its scales from the middle. */
 const SCALES = Math.log(5);
@@ -35,11 +37,11 @@ export function finishAhead({ route, etas }: AlongRoute, race: RaceState, asOfMs
 }
 
 /**
- * The waypoints of a route in order, those that were passed with when, those ahead with their ETAs; at most 150, of which what is passed gives
- * way. One that nobody saw the vehicle pass is `skipped`. Points of interest are none: their ETAs follow from those of the
+ * The waypoints of a route in order, those that were passed with when, those ahead with their ETAs; at most 150.
+ * One that nobody saw the vehicle pass is `skipped`. Points of interest are none: their ETAs follow from those of the
  * waypoints around them, and are made where somebody asks (journey/pois.ts). O(waypoints).
  */
-export function routeMilestones({ route, etas }: AlongRoute, race: RaceState, asOfMs: number): Milestone[] {
+export function routeMilestones({ route, etas }: AlongRoute, race: RaceState, asOfMs: number): ShownMilestones {
   const passed = passedStages(route, race.stages);
   const etaOf = new Map(etas.map((eta) => [eta.index, eta]));
   const next = race.position?.next ?? 0;
@@ -52,11 +54,7 @@ export function routeMilestones({ route, etas }: AlongRoute, race: RaceState, as
     const at = (ms: number) => Math.max(ms, asOfMs);
     return { ...milestone, eta_at: at(eta.etaMs), p10_at: at(eta.p10Ms), p90_at: at(eta.p90Ms), distance_m: eta.distanceM, eta_type: eta.type };
   });
-  if (milestones.length <= MOST_MILESTONES) return milestones;
-  const isAhead = ({ state }: Milestone) => state === 'pending';
-  const ahead = milestones.filter(isAhead).slice(0, MOST_MILESTONES);
-  const over = milestones.filter((milestone) => !isAhead(milestone));
-  return [...over.slice(over.length - (MOST_MILESTONES - ahead.length)), ...ahead];
+  return fitted(milestones, MOST_MILESTONES);
 }
 
 /** By index of the waypoint. */

@@ -2,12 +2,10 @@ import { BELL, BELL_WEIGHTS, createBells } from './bells.ts';
 import { stageKey } from './course.ts';
 import { KERNEL_WIDTHS, logSec, shiftBy, type Distribution } from './distribution.ts';
 import type { FinishedRace, StageFact } from './history-record.ts';
+import { LINK_INPUTS, LINK_NUMBERS, type Link } from './link.ts';
 import { contextKey, LIMITS, touch, type SourceModel } from './model.ts';
 
-/** Inputs of a leg's regression: one, log of the leg before, log of the age when it began. */
-const INPUTS = 3;
-/** Coefficients and what is known of them; then the variance of the error, races, votes. */
-export const LINK_NUMBERS = INPUTS + INPUTS * INPUTS + 3;
+const INPUTS = LINK_INPUTS;
 const [INFORMATION, VARIANCE, COUNT, VOTES] = [INPUTS, INPUTS + INPUTS * INPUTS, INPUTS + INPUTS * INPUTS + 1, INPUTS + INPUTS * INPUTS + 2];
 /** Before any race: a leg takes as long as the one before, times a factor of which nothing is known. */
 const PRIOR = [0, 1, 0];
@@ -32,13 +30,6 @@ const KERNEL = [0, 1, 0, 0];
 const KERNEL_WIDTH = KERNEL_WIDTHS[1]!;
 const bell = createBells(KERNEL);
 const BELL_WEIGHT = BELL_WEIGHTS.reduce((a, b) => a + b, 0);
-
-/** From the end of one stage to that of the next: which is next, and how long that takes. */
-export type Link = {
-  next: string;
-  /** Coefficients, what is known of them (inverse covariance), variance of the error, races, how sure it is which is next. */
-  readonly numbers: Float64Array;
-};
 
 /** The end of a stage: which (`name#occurrence`; '' = the start), the race's age then, and since the stage before. */
 export type Mark = { readonly stage: string; readonly elapsedSec: number; readonly legSec: number };

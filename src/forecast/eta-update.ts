@@ -50,6 +50,8 @@ export type EtaUpdate = {
   display: Display;
   progress: ProgressPrediction | null;
   milestones: Milestone[];
+  /** How many more there are that it has no room for. */
+  milestones_dropped: number;
   eta_revisions: ShownRevision[];
   metadata: Record<string, string>;
   deeplink: string | null;

@@ -6,9 +6,8 @@ import { versionsBeside, type Beside } from './beside.ts';
 import { baseBy, baseOf, type Base } from './history-base.ts';
 import { conditionOn, massBelow, massWithin, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
 import { timesTold, worthwhileMove, type ShownMove } from './display.ts';
-import type { Milestone } from './eta-update.ts';
 import { LEAST_PROGRESS } from './learn.ts';
-import { milestonesOf } from './milestones.ts';
+import { milestonesOf, type ShownMilestones } from './milestones.ts';
 import type { SourceModel, TitleModel } from './model.ts';
 import { readClaim } from './producer-eta.ts';
 import { curveError, shareAt } from './progress-curve.ts';
@@ -63,7 +62,7 @@ export type Forecast = {
   /** Of a vehicle on its route, when it will be at the waypoint ahead, epoch ms; else null. */
   readonly nextAtMs: number | null;
   /** Made when asked for: most forecasts are not published. */
-  readonly milestones: () => Milestone[];
+  readonly milestones: () => ShownMilestones;
 };
 
 export type BesideForecast = Pick<Beside, 'role'> & { readonly forecast: Forecast };

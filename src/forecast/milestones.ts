@@ -8,12 +8,24 @@ import { likeness, type Place } from './stages.ts';
 
 export const MOST_MILESTONES = 50;
 
+/** `dropped` = how many there was no room for. */
+export type ShownMilestones = { readonly milestones: Milestone[]; readonly dropped: number };
+
+/** At most so many, in order: what is over gives way to what is ahead, the earliest first; then what is farthest ahead. `unmade` = those behind the last. */
+export function fitted(all: Milestone[], most: number, unmade = 0): ShownMilestones {
+  if (all.length <= most) return { milestones: all, dropped: unmade };
+  const isAhead = ({ state }: Milestone) => state === 'pending' || state === 'running';
+  const ahead = all.filter(isAhead).slice(0, most);
+  const over = all.filter((milestone) => !isAhead(milestone));
+  return { milestones: [...over.slice(over.length - (most - ahead.length)), ...ahead], dropped: all.length - most + unmade };
+}
+
 /**
  * The stages of a race with their ETAs: those it has shown, then what its plan, else the newest race of its title, says
- * will come; at most 50, those that are over giving way. A stage ahead gets its ETA from the same races' way from the present
+ * will come; at most 50. A stage ahead gets its ETA from the same races' way from the present
  * state to that stage's end, else from the legs of races still running, else from the plan; else it has none.
  */
-export function milestonesOf(model: SourceModel | undefined, race: RaceState, place: Place | null, asOfMs: number): Milestone[] {
+export function milestonesOf(model: SourceModel | undefined, race: RaceState, place: Place | null, asOfMs: number): ShownMilestones {
   const shown: Milestone[] = [];
   const known = new Set<string>();
   const kind = race.position === null ? 'stage' : 'waypoint';
@@ -24,17 +36,18 @@ export function milestonesOf(model: SourceModel | undefined, race: RaceState, pl
     shown.push(isOpen ? ahead(model, race, place, asOfMs, key, stage.name, stage.state, plannedEnd(race, stage.name)) : { ...blank(stage.name, kind), state: stage.state, passed_at: stage.completed_at });
   }
   const names = race.plan.length > 0 ? race.plan.map(({ name }) => `${name}#1`) : (model?.titles.get(race.title)?.order ?? []);
+  let unmade = 0;
   for (const key of names) {
-    if (known.has(key) || known.size > 2 * MOST_MILESTONES) continue;
+    if (known.has(key)) continue;
     known.add(key);
+    if (known.size > 2 * MOST_MILESTONES) {
+      unmade += 1;
+      continue;
+    }
     const name = key.slice(0, key.lastIndexOf('#'));
     shown.push(ahead(model, race, place, asOfMs, key, name, 'pending', plannedEnd(race, name)));
   }
-  if (shown.length <= MOST_MILESTONES) return shown;
-  // What is over gives way to what is ahead.
-  const open = shown.filter(({ passed_at }) => passed_at === null).slice(0, MOST_MILESTONES);
-  const over = shown.filter(({ passed_at }) => passed_at !== null);
-  return [...over.slice(over.length - (MOST_MILESTONES - open.length)), ...open];
+  return fitted(shown, MOST_MILESTONES, unmade);
 }
 
 function blank(name: string, kind: Milestone['kind']): Milestone {

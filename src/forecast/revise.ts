@@ -4,9 +4,9 @@ import { predictProgress, updateIntervalHintSec } from '../race/progress.ts';
 import { isFinished, SHOWN_REVISIONS, type Basis, type Checkpoint, type Display, type DisplayState, type Published, type RaceState, type Reason } from '../race/state.ts';
 import { withCheckpoint } from './checkpoints.ts';
 import { isWorthTelling, moveToleranceSec, nextDisplay } from './display.ts';
-import type { EtaUpdate, Milestone, ProgressPrediction } from './eta-update.ts';
+import type { EtaUpdate, ProgressPrediction } from './eta-update.ts';
 import { exactForecast, type Forecast } from './forecast.ts';
-import { milestonesOf } from './milestones.ts';
+import { milestonesOf, type ShownMilestones } from './milestones.ts';
 
 /**
  * Reasons that a stage gives: worth a look, and worth saying when the finish moves. Not `passage`: who waits at a stop of a journey asks for that
@@ -92,16 +92,18 @@ function reviseFinished(race: RaceState, cause: Cause, options: ReviseOptions): 
 
 function reviseAbandoned(race: RaceState, cause: Cause, options: ReviseOptions): Revision | null {
   if (!cause.significant && race.published === null && race.revision > 0) return null;
-  return publish(race, null, { finish_at: null, state: 'unknown' }, [], 'abandoned', cause, options);
+  return publish(race, null, { finish_at: null, state: 'unknown' }, noMilestones, 'abandoned', cause, options);
 }
 
 function reviseUnknown(race: RaceState, cause: Cause, options: ReviseOptions): Revision | null {
   if (race.revision > 0 && !cause.significant && race.display.state === 'unknown') return null;
-  return publish(race, null, { finish_at: null, state: 'unknown' }, [], cause.reason, cause, options);
+  return publish(race, null, { finish_at: null, state: 'unknown' }, noMilestones, cause.reason, cause, options);
 }
 
+const noMilestones: ShownMilestones = { milestones: [], dropped: 0 };
+
 function publish(
-  race: RaceState, forecast: Forecast | null, display: Display, milestones: Milestone[], reason: Reason, cause: Cause, { nowMs, modelVersion: learned }: ReviseOptions,
+  race: RaceState, forecast: Forecast | null, display: Display, milestones: ShownMilestones, reason: Reason, cause: Cause, { nowMs, modelVersion: learned }: ReviseOptions,
 ): Revision {
   const modelVersion = modelName(learned, forecast?.clusterVersion ?? null);
   const revision = race.revision + 1;
@@ -149,7 +151,7 @@ function publishedOf(forecast: Forecast, reason: Reason, eventAtMs: number, nowM
 
 type Issue = { reason: Reason; basis: Basis; nowMs: number; eventAtMs: number; modelVersion: string };
 
-function etaUpdateOf(race: RaceState, forecast: Forecast | null, progress: ProgressPrediction | null, milestones: Milestone[], issue: Issue): EtaUpdate {
+function etaUpdateOf(race: RaceState, forecast: Forecast | null, progress: ProgressPrediction | null, { milestones, dropped }: ShownMilestones, issue: Issue): EtaUpdate {
   const etaSec = forecast?.etaSec ?? null;
   const finishAtMs = etaSec === null || race.started_at === null ? null : Math.round(race.started_at + 1000 * etaSec);
   return {
@@ -159,7 +161,7 @@ function etaUpdateOf(race: RaceState, forecast: Forecast | null, progress: Progr
     p10_sec: forecast?.p10Sec ?? null, p50_sec: forecast?.p50Sec ?? null, p90_sec: forecast?.p90Sec ?? null, confidence: forecast?.confidence ?? 0,
     deadline_at: race.deadline_at, deadline_probability: forecast?.deadlineProbability ?? null, basis: issue.basis, reason: issue.reason,
     model_version: issue.modelVersion, cluster_id: forecast?.clusterId ?? null, previous_eta_sec: race.previous_eta_sec,
-    display: race.display, progress, milestones, eta_revisions: race.eta_revisions.map(shownOf), metadata: currentMetadata(race), deeplink: race.deeplink,
+    display: race.display, progress, milestones, milestones_dropped: dropped, eta_revisions: race.eta_revisions.map(shownOf), metadata: currentMetadata(race), deeplink: race.deeplink,
     update_interval_hint_sec: updateIntervalHintSec(race),
   };
 }

@@ -2,7 +2,7 @@ import type { App } from './app.ts';
 import { parseFilter } from '../bridge/frames.ts';
 import { crossOriginHeaders, isOwnOrigin, originRefused } from './cross-origin.ts';
 import { failure } from './failures.ts';
-import type { FrameSink } from './fanout.ts';
+import type { FrameSink } from './frame-sink.ts';
 import type { SocketOptions } from './socket.ts';
 import { joined } from './text-frame.ts';
 

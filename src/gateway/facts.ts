@@ -125,6 +125,7 @@ export function etaViewOf(eta: EtaUpdate): EtaView {
     display: eta.display,
     progress: eta.progress,
     milestones: eta.milestones,
+    milestones_dropped: eta.milestones_dropped,
     eta_revisions: eta.eta_revisions,
     update_interval_hint_sec: eta.update_interval_hint_sec,
   };
@@ -153,6 +154,7 @@ export function etaViewOfPublished(state: RaceState, published: Published): EtaV
     display: state.display,
     progress: null,
     milestones: [],
+    milestones_dropped: 0,
     eta_revisions: state.eta_revisions,
     update_interval_hint_sec: state.update_interval_hint_sec,
   };

@@ -1,37 +1,11 @@
-import { closeCodes, compileFilter, HEARTBEAT_MS, serialiseFrame, type EtaFilter } from '../bridge/frames.ts';
+import { closeCodes, HEARTBEAT_MS, serialiseFrame, type EtaFilter } from '../bridge/frames.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Timers } from '../runtime/timers.ts';
-import { decodeResume, encodeResume, hashFilter } from './resume-token.ts';
+import { ENCODED_RACE_BYTES, type FrameSink } from './frame-sink.ts';
+import { frameTurns, type Waiting } from './frame-turns.ts';
+import { decodeResume, encodeResume } from './resume-token.ts';
+import { subscriptionOf, type Subscription } from './subscription.ts';
 import { changeJsonOf, jsonOf, type RaceLiveView, type ViewedRace } from './view.ts';
-
-/** Races and ids of one frame, for a sink that does not speak JSON. */
-export type RaceFrame = {
-  readonly kind: 'snapshot' | 'delta';
-  /** Of a snapshot: its first part, its last. */
-  readonly first: boolean;
-  readonly complete: boolean;
-  readonly races: readonly ViewedRace[];
-  readonly removed: readonly string[];
-  readonly resume: string | null;
-};
-
-/** Where frames go: a WebSocket, an event stream or a gRPC stream. */
-export type FrameSink = {
-  /** Takes the place of `send` for races: `head`, then the races with commas between them, then `tail`. Never throws. */
-  readonly sendParts?: (head: string, races: readonly Buffer[], tail: string, resume: string | null) => void;
-  /** Takes the place of `send` for races, so that no JSON is made. Never throws. */
-  readonly sendRaces?: (frame: RaceFrame) => void;
-  /** Takes the place of `send` for `resumed` and heartbeats. Never throws. */
-  readonly mark?: (kind: 'resumed' | 'heartbeat', resume: string | null) => void;
-
-  /** `resume` is the frame's token, if it has one. Never throws. */
-  send(text: string, resume: string | null): void;
-  /** Bytes handed over that the client has not taken yet. */
-  bufferedBytes(): number;
-  /** A ping of the transport itself. */
-  ping(): void;
-  close(code: number, reason: string): void;
-};
 
 export type Subscriber = {
   /** Replaces the subscription. `withChanges` = revisions that were sent need not be sent again. `complaint` = why it was refused. */
@@ -57,22 +31,17 @@ export type FanoutOptions = {
   readonly onSlowClose: () => void;
 };
 
-/** At most four frames a second per connection: one in every tenth slot. */
-const SLOT_MS = 25;
-const SLOTS_PER_TICK = 10;
 /** Chosen with measurements of ws: a paused client otherwise takes any amount of memory. */
 export const SKIP_BYTES = 256 * 1024;
 export const CLOSE_BYTES = 1024 * 1024;
 export const SLOW_MS = 5_000;
 const FRAME_BYTES = 128 * 1024;
-/** What a race is taken to need where it is not JSON. */
-export const ENCODED_RACE_BYTES = 600;
 /** Tokens cost bytes; an older one only makes a resume send more. */
 const TOKEN_EVERY_MS = 5_000;
 const MAX_SUBSCRIBES = 10;
 const SUBSCRIBE_WINDOW_MS = 10_000;
 
-type Connection = {
+type Connection = Waiting & {
   readonly sink: FrameSink;
   seq: number;
   subscription: Subscription | null;
@@ -81,26 +50,10 @@ type Connection = {
   readonly removed: Set<string>;
   /** The snapshot is not through yet: `first` until its first part has gone. */
   snapshot: 'first' | 'rest' | null;
-  scheduled: boolean;
-  /** The slot that its last frame counts for. */
-  lastSlot: number;
   lastTokenAtMs: number;
   slowSinceMs: number | null;
   subscribes: number[];
   closed: boolean;
-};
-
-type Subscription = {
-  readonly filter: EtaFilter;
-  readonly hash: string;
-  readonly withChanges: boolean;
-  readonly fits: (race: { race_id: string; source: string; state: ViewedRace['facts']['state']; metadata: Record<string, string> }) => boolean;
-  /** Ids are all that it asks for: what the index by id leads to fits. */
-  readonly isByIdAlone: boolean;
-  /** What cannot change in a race's life: id and source. */
-  readonly fitsForEver: (raceId: string, source: string) => boolean;
-  /** Races that the client holds; only kept where a race can cease to fit while it lives. */
-  readonly shown: Set<string> | null;
 };
 
 /**
@@ -118,13 +71,7 @@ export function createFanout(options: FanoutOptions): Fanout {
   const connections = new Set<Connection>();
   const byRace = new Map<string, Set<Connection>>();
   const wide = new Set<Connection>();
-  const soon = new Set<Connection>();
-  let soonScheduled = false;
-  // Who waits for which slot. Slots are counted by the clock, so that one who is always busy gets four frames a second
-  // even where ticks come late.
-  const slots = new Map<number, Connection[]>();
-  let lastTicked = 0;
-  let stopTicker: (() => void) | null = null;
+  const turns = frameTurns<Connection>(timers, serve);
 
   const mark = (connection: Connection, raceId: string, race: ViewedRace | null, source: string, isRevised: boolean): void => {
     const subscription = connection.subscription;
@@ -139,64 +86,13 @@ export function createFanout(options: FanoutOptions): Fanout {
       if (!holds && !wasPending) return;
       if (holds) connection.removed.add(raceId);
     }
-    schedule(connection);
+    turns.schedule(connection);
   };
 
   const stopListening = view.onChange((raceId, race, source, isRevised) => {
     for (const connection of byRace.get(raceId) ?? []) mark(connection, raceId, race, source, isRevised);
     for (const connection of wide) mark(connection, raceId, race, source, isRevised);
   });
-
-  function schedule(connection: Connection): void {
-    if (connection.scheduled || connection.closed) return;
-    connection.scheduled = true;
-    const slot = connection.lastSlot + SLOTS_PER_TICK;
-    if (slot <= currentSlot()) serveSoon(connection);
-    else serveIn(slot, connection);
-  }
-
-  function currentSlot(): number {
-    return Math.floor(timers.monotonicMs() / SLOT_MS);
-  }
-
-  function serveSoon(connection: Connection): void {
-    soon.add(connection);
-    if (soonScheduled) return;
-    soonScheduled = true;
-    setImmediate(() => {
-      soonScheduled = false;
-      const due = [...soon];
-      soon.clear();
-      // The slot that runs is not a whole one any more.
-      const slot = currentSlot() + 1;
-      for (const connection of due) serve(connection, slot);
-    });
-  }
-
-  function serveIn(slot: number, connection: Connection): void {
-    const waiting = slots.get(slot);
-    if (waiting === undefined) slots.set(slot, [connection]);
-    else waiting.push(connection);
-    if (stopTicker !== null) return;
-    lastTicked = currentSlot();
-    awaitTick();
-  }
-
-  function awaitTick(): void {
-    stopTicker = timers.after(Math.max(0, (lastTicked + 1) * SLOT_MS - timers.monotonicMs()), tick);
-  }
-
-  function tick(): void {
-    const now = currentSlot();
-    while (lastTicked < now) {
-      lastTicked++;
-      const due = slots.get(lastTicked);
-      slots.delete(lastTicked);
-      for (const connection of due ?? []) serve(connection, lastTicked);
-    }
-    if (slots.size > 0) awaitTick();
-    else stopTicker = null;
-  }
 
   function serve(connection: Connection, slot: number): void {
     connection.scheduled = false;
@@ -255,9 +151,8 @@ export function createFanout(options: FanoutOptions): Fanout {
     connection.lastSlot = slot;
     if (!isThrough && !connection.closed) {
       // The rest of a snapshot need not keep to 4 Hz: the client's own speed paces it.
-      connection.scheduled = true;
-      serveSoon(connection);
-    } else if (connection.removed.size > 0) schedule(connection);
+      turns.soon(connection);
+    } else if (connection.removed.size > 0) turns.schedule(connection);
   }
 
   /** Whether the client is too far behind to be written to; it is asked again at the next tick, or closed. */
@@ -278,8 +173,7 @@ export function createFanout(options: FanoutOptions): Fanout {
       drop(connection);
       return true;
     }
-    connection.scheduled = true;
-    serveIn(currentSlot() + SLOTS_PER_TICK, connection);
+    turns.later(connection);
     return true;
   }
 
@@ -289,7 +183,7 @@ export function createFanout(options: FanoutOptions): Fanout {
     unindex(connection);
     connection.changed.clear();
     connection.removed.clear();
-    soon.delete(connection);
+    turns.forget(connection);
     connections.delete(connection);
   }
 
@@ -393,10 +287,7 @@ export function createFanout(options: FanoutOptions): Fanout {
             connection.snapshot = 'first';
             for (const race of candidates(filter)) if (subscription.fits(race.facts)) connection.changed.set(race.facts.race_id, true);
           }
-          if (!connection.scheduled) {
-            connection.scheduled = true;
-            serveSoon(connection);
-          }
+          if (!connection.scheduled) turns.soon(connection);
           return { complaint: null };
         },
         unsubscribe() {
@@ -417,29 +308,12 @@ export function createFanout(options: FanoutOptions): Fanout {
     size: () => connections.size,
     close() {
       clearInterval(heartbeat);
-      stopTicker?.();
+      turns.stop();
       stopListening();
       for (const connection of connections) {
         connection.sink.close(closeCodes.goingAway, 'The service stops');
         drop(connection);
       }
     },
-  };
-}
-
-function subscriptionOf(filter: EtaFilter, withChanges: boolean): Subscription {
-  const lasting = compileFilter({
-    ...(filter.race_ids === undefined ? {} : { race_ids: filter.race_ids }),
-    ...(filter.source === undefined ? {} : { source: filter.source }),
-  });
-  const canCease = filter.states !== undefined || filter.metadata !== undefined;
-  return {
-    filter,
-    hash: hashFilter(filter),
-    withChanges,
-    fits: compileFilter(filter),
-    isByIdAlone: filter.race_ids !== undefined && filter.source === undefined && !canCease,
-    fitsForEver: (raceId, source) => lasting({ race_id: raceId, source, state: 'running', metadata: {} }),
-    shown: canCease ? new Set() : null,
   };
 }

@@ -4,7 +4,8 @@ import type { WebSocket } from 'ws';
 import { closeCodes, parseClientFrame } from '../bridge/frames.ts';
 import { isOwnOrigin, originRefused } from './cross-origin.ts';
 import { failure } from './failures.ts';
-import type { Fanout, FrameSink } from './fanout.ts';
+import type { Fanout } from './fanout.ts';
+import type { FrameSink } from './frame-sink.ts';
 import { writeTextFrame } from './text-frame.ts';
 import type { RaceLiveView } from './view.ts';
 

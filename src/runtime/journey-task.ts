@@ -9,6 +9,7 @@ import type { RaceUpdate } from '../race/update.ts';
 import { appendInChunks } from './append-in-chunks.ts';
 import { deadLetterRecord } from './dead-letters.ts';
 import { EarlyPositions } from './early-positions.ts';
+import { beginEpochIfRecreated, takeOffset } from './input-position.ts';
 import type { PartitionJourneys } from './journey-store.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import type { Timers } from './timers.ts';
@@ -73,8 +74,8 @@ export class JourneyTask {
 
   process(batch: RecordBatch): Promise<void> {
     return this.#exclusively(async () => {
-      const { codec, timers } = this.#options;
-      this.#noticeEnd(batch.endOffset);
+      const { codec, timers, partition, logger, store } = this.#options;
+      beginEpochIfRecreated(store.position, batch.endOffset, { topic: 'telemetry', partition, logger });
       await this.#send();
       await codec.prepare('telemetry', batch.records.map(({ value }) => value));
       const turn = beginTurn(timers);
@@ -122,14 +123,7 @@ export class JourneyTask {
 
   #accept(record: LogRecord): void {
     const { store } = this.#options;
-    const { position } = store;
-    if (record.offset <= position.applied_offset) {
-      position.skipped += 1;
-      return;
-    }
-    position.applied_offset = record.offset;
-    position.read += 1;
-    this.#take(this.#follow(record));
+    if (takeOffset(store.position, record.offset)) this.#take(this.#follow(record));
   }
 
   /** A defect of ours ends as a dead letter: the positions after it go on. */
@@ -205,15 +199,6 @@ export class JourneyTask {
     signal.throwIfAborted();
     await commit(this.#loggedOffset + 1);
     this.#committedOffset = this.#loggedOffset;
-  }
-
-  /** The topic was made anew: what lies below its end counts as applied. */
-  #noticeEnd(endOffset: number): void {
-    const { partition, logger, store } = this.#options;
-    const { position } = store;
-    if (endOffset > position.applied_offset) return;
-    logger.error({ partition, endOffset, appliedOffset: position.applied_offset }, 'telemetry ends below the offset already applied: the topic was recreated. Starting a new epoch');
-    Object.assign(position, { epoch: position.epoch + 1, applied_offset: -1 });
   }
 }
 

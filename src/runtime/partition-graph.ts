@@ -19,6 +19,7 @@ import type { Codec } from '../ports/codec.ts';
 import type { ModelStore } from '../ports/model-store.ts';
 import type { LogRecord } from '../ports/record-log.ts';
 import { partitionOfKey } from '../race/partition.ts';
+import { takeOffset } from './input-position.ts';
 import type { PartitionStore } from './race-store.ts';
 
 export type GraphOptions = {
@@ -79,13 +80,8 @@ export class PartitionGraph {
   accept(record: LogRecord): void {
     const { store } = this.#options;
     const { position } = store;
-    if (record.offset <= position.applied_offset) {
-      position.skipped += 1;
-      return;
-    }
-    position.applied_offset = record.offset;
+    if (!takeOffset(position, record.offset)) return;
     position.history_index = 0;
-    position.read += 1;
     const failure = this.#run(this.#inputs, record);
     if (failure === null) return;
     position.rejected += 1;

@@ -13,6 +13,7 @@ import { changelogHeaders } from './changelog-headers.ts';
 import { deadLetterRecord } from './dead-letters.ts';
 import { giveUpRecord } from './give-up-record.ts';
 import type { PipelineHooks } from './hooks.ts';
+import { beginEpochIfRecreated } from './input-position.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { PartitionGraph, type GraphOptions, type GraphOutputs } from './partition-graph.ts';
 import type { PartitionStore } from './race-store.ts';
@@ -159,13 +160,10 @@ export class PartitionTask {
     this.#lost.abort(new AppError('partition_lost', `Partition ${this.#options.partition} of race-updates belongs to another instance now`));
   }
 
-  /** Of a topic made anew that has grown beyond the applied offset nobody can tell: what lies below counts as applied. */
   #noticeEnd(endOffset: number): void {
     const { partition, logger, store } = this.#options;
-    const appliedOffset = store.position.applied_offset;
-    if (endOffset > appliedOffset) return;
-    logger.error({ partition, endOffset, appliedOffset }, 'race-updates ends below the offset already applied: the topic was recreated. Starting a new epoch');
-    Object.assign(store.position, { epoch: store.position.epoch + 1, applied_offset: -1, history_index: 0 });
+    if (!beginEpochIfRecreated(store.position, endOffset, { topic: 'race-updates', partition, logger })) return;
+    store.position.history_index = 0;
     this.#endOffset = endOffset;
     this.#committedUpTo = -1;
   }

@@ -64,8 +64,16 @@ const files = ['topology', 'src', 'schemas', 'workers'].flatMap((folder) => {
   }
 });
 
+/** Types are not there when a file is loaded. */
+function loadsOf(path: string): string[] {
+  return importsIn(readFileSync(join(root, path), 'utf8').replaceAll(/(?:^|\n)(?:import|export) type [^;]*;/g, '\n'));
+}
+
 function importsOf(path: string): string[] {
-  const text = readFileSync(join(root, path), 'utf8');
+  return importsIn(readFileSync(join(root, path), 'utf8'));
+}
+
+function importsIn(text: string): string[] {
   return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^'";]*?from\s+'([^']+)'|(?:^|\n)import\s+'([^']+)'|\bimport\('([^']+)'\)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
 }
 
@@ -91,6 +99,23 @@ describe('imports', () => {
         }
       }
     }
+    expect(findings).toEqual([]);
+  });
+
+  it('load no file that loads them', () => {
+    const findings: string[] = [];
+    const known = new Set(files);
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) findings.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+      if (done.has(file)) return;
+      done.add(file);
+      for (const specifier of loadsOf(file)) {
+        const target = relative(root, resolve(root, dirname(file), specifier));
+        if (specifier.startsWith('.') && known.has(target)) visit(target, [...path, file]);
+      }
+    };
+    for (const file of files) visit(file, []);
     expect(findings).toEqual([]);
   });
 

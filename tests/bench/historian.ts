@@ -5,11 +5,12 @@ import { memoryStorage } from '../../src/adapters/local-log/memory-storage.ts';
 import { etaRevisionRow } from '../../src/history/rows.ts';
 import type { EtaUpdate } from '../../src/forecast/eta-update.ts';
 import { runHistorian } from '../../src/runtime/historian.ts';
-import { partitionCounts, topics } from '../../topology/topics.ts';
+import { partitionCounts } from '../../topology/topics.ts';
 import { quietLogger } from '../support/engines/kafka-client.ts';
 import { fleetUpdates } from '../support/fleet.ts';
 import { graphDriver } from '../support/graph-driver.ts';
 import { temporaryDirectory } from '../support/service.ts';
+import { everyTopic } from '../support/topics.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { rounded, type Figure } from './bench.ts';
 
@@ -31,7 +32,7 @@ export async function historian(): Promise<Figure[]> {
   const store = await openHistoryStore({ config: { url: null, database: 'raceline', username: 'default', password: '' }, dataDir: join(directory.path, 'own'), historyTtlDays: 365, logger: quietLogger });
   try {
     const { sources, single, races } = partitionCounts.embedded;
-    await log.ensureTopics(topics.map(({ name, partitions, cleanup, retentionMs, minCompactionLagMs }) => ({ name, partitions: { sources, single, races }[partitions], cleanup, retentionMs, minCompactionLagMs })));
+    await log.ensureTopics(everyTopic({ sources, single, races }));
     await store.migrate();
     const rows = etas.length * COPIES;
     for (let copy = 0; copy < COPIES; copy++) {

@@ -10,8 +10,9 @@ import { runJourneys } from '../../src/runtime/journeys.ts';
 import { runLearner } from '../../src/runtime/learner.ts';
 import { runPipeline } from '../../src/runtime/pipeline.ts';
 import { readRoutes } from '../../src/runtime/route-store.ts';
-import { partitionCounts, topics } from '../../topology/topics.ts';
+import { partitionCounts } from '../../topology/topics.ts';
 import { drive, lineOfStops, readyRoute } from '../support/journeys.ts';
+import { everyTopic } from '../support/topics.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { rounded, type Figure } from './bench.ts';
 
@@ -30,7 +31,7 @@ export async function journeys(): Promise<Figure[]> {
   const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
   await codec.register();
   const log = openLocalLog({ storage: memoryStorage(), clock });
-  await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: partitionCounts.embedded[topic.partitions] })));
+  await log.ensureTopics(everyTopic());
   const record = lineOfStops('line', STOPS, startAtMs);
   await log.append('routes', 0, [{ key: Buffer.from('line'), value: codec.encode('routes', record) }]);
   const learner = await runLearner({ log, codec, clock, logger });

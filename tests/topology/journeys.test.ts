@@ -16,11 +16,12 @@ import { runJourneys, type Journeys } from '../../src/runtime/journeys.ts';
 import { runLearner, type Learner } from '../../src/runtime/learner.ts';
 import { runPipeline, type Pipeline } from '../../src/runtime/pipeline.ts';
 import { readRoutes, type RouteStore } from '../../src/runtime/route-store.ts';
-import { partitionCounts, topics, type TopicName } from '../../topology/topics.ts';
+import { partitionCounts, type TopicName } from '../../topology/topics.ts';
 import { embeddedCodec, HOUR_MS } from '../support/graph-driver.ts';
 import { lineOfStops, readyRoute } from '../support/journeys.ts';
 import { seededRandom } from '../support/random.ts';
 import { readAll } from '../support/read-all.ts';
+import { everyTopic } from '../support/topics.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const T0 = Date.UTC(2026, 0, 31, 12);
@@ -43,7 +44,7 @@ let journeys: Journeys;
 beforeEach(async () => {
   nowMs = T0;
   log = openLocalLog({ storage: memoryStorage(), clock });
-  await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: partitionCounts.embedded[topic.partitions] })));
+  await log.ensureTopics(everyTopic());
   await start();
 });
 afterEach(async () => {

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { ENCODED_RACE_BYTES, type FrameSink, type RaceFrame } from '../fanout.ts';
+import { ENCODED_RACE_BYTES, type FrameSink, type RaceFrame } from '../frame-sink.ts';
 import { originRaceOf } from '../origin-race.ts';
 import type { ViewedRace } from '../view.ts';
 import { RaceUpdate_UpdateType as Type, RaceUpdateSchema, type RaceUpdate } from './generated/race_pb.js';

@@ -6,9 +6,10 @@ import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts
 import { readRouteFile } from '../../../src/adapters/route-files/read-route-file.ts';
 import { startGateway } from '../../../src/gateway/server.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
-import { partitionCounts, topics } from '../../../topology/topics.ts';
+import { partitionCounts } from '../../../topology/topics.ts';
 import { childOptions, tellParent } from '../child.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { everyTopic } from '../../support/topics.ts';
 
 export type GatewayProcessOptions = { readonly maxConnections: number };
 /** Records as the topic holds them, values in base64; or a question. */
@@ -27,7 +28,7 @@ export type GatewayMessage = {
 
 const { maxConnections } = childOptions<GatewayProcessOptions>();
 const log = openLocalLog({ storage: memoryStorage() });
-await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: partitionCounts.embedded[topic.partitions] })));
+await log.ensureTopics(everyTopic());
 const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
 await codec.register();
 let slowCloses = 0;

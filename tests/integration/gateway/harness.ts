@@ -13,9 +13,9 @@ import type { LogRecord, RecordLog } from '../../../src/ports/record-log.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import type { RaceState } from '../../../src/race/state.ts';
 import type { RaceUpdate } from '../../../src/race/update.ts';
-import { partitionCounts, topics } from '../../../topology/topics.ts';
 import { openEmbeddedHistory } from '../../support/clickhouse/embedded-history.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { everyTopic } from '../../support/topics.ts';
 
 
 export type Engines = { readonly log: RecordLog; readonly codec: Codec };
@@ -23,7 +23,7 @@ export type Engines = { readonly log: RecordLog; readonly codec: Codec };
 /** The embedded log in memory with every topic, and the Avro codec. */
 export async function openEngines(clock: Clock = { nowMs: () => Date.now() }): Promise<Engines> {
   const log = openLocalLog({ storage: memoryStorage(), clock });
-  await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: partitionCounts.embedded[topic.partitions] })));
+  await log.ensureTopics(everyTopic());
   const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
   await codec.register();
   return { log, codec };
@@ -88,7 +88,7 @@ export function etaUpdate(fields: Partial<EtaUpdate> & { race_id: string }): Eta
     source: 'ci', title: 'build', revision: 1, issued_at: 1_000_000, event_at: 1_000_000, state: 'running', attempt: 1, first_offset: 0, queued_at: null,
     started_at: 1_000_000, completed_at: null, eta_sec: 30.4, remaining_sec: 30.4, finish_at: 1_030_400, p10_sec: 20, p50_sec: 30, p90_sec: 60,
     confidence: 0.6, deadline_at: null, deadline_probability: null, basis: 'key', reason: 'submitted', model_version: 'm1', cluster_id: null,
-    previous_eta_sec: null, display: { finish_at: 1_030_400, state: 'stable' }, progress: null, milestones: [],
+    previous_eta_sec: null, display: { finish_at: 1_030_400, state: 'stable' }, progress: null, milestones: [], milestones_dropped: 0,
     eta_revisions: [{ revision: 1, eta_sec: 30.4, issued_at: 1_000_000, confidence: 0.6, basis: 'key', reason: 'submitted' }],
     metadata: {}, deeplink: null, update_interval_hint_sec: 10, ...fields,
   };

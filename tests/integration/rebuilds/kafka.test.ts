@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCodec } from '../../../src/adapters/avro/codec.ts';
 import { confluentRegistry } from '../../../src/adapters/avro/confluent-registry.ts';
-import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
 import type { ModelSwap } from '../../../src/forecast/history-record.ts';
 import { raceRow } from '../../../src/history/rows.ts';
 import type { Codec } from '../../../src/ports/codec.ts';
@@ -9,13 +8,12 @@ import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import type { LogRecord } from '../../../src/ports/record-log.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import { finishedRace } from '../../support/clickhouse/history-records.ts';
-import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
+import { openServedHistory, type ServedHistory } from '../../support/clickhouse/served-history.ts';
 import { whyNoEngines } from '../../support/engines/engines.ts';
 import { kafkaSetting, type KafkaSetting } from '../../support/kafka-service.ts';
 import { raceFleet, type FleetRace } from '../../support/race-fleet.ts';
 import { seededRandom } from '../../support/random.ts';
 import { query, startService, temporaryDirectory, type RunningService } from '../../support/service.ts';
-import { silentLogger } from '../../support/silent-logger.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 const SOURCE = 'ci/fleet';
@@ -27,10 +25,10 @@ const random = seededRandom(1);
 
 /** Two pipelines and two rebuilders, each a process of its own, on one broker and one ClickHouse. One rebuilder is killed while it rebuilds. */
 describe.skipIf(whyNoEngines() !== null)('rebuilders and pipelines on Kafka', { timeout: 120_000 }, () => {
-  const directories = Array.from({ length: 6 }, temporaryDirectory);
+  const directories = Array.from({ length: 5 }, temporaryDirectory);
   const running: RunningService[] = [];
   let kafka: KafkaSetting;
-  let server: ClickHouseProcess;
+  let history: ServedHistory;
   let store: HistoryStore;
   let gateway: RunningService;
   let rebuilders: RunningService[];
@@ -40,16 +38,14 @@ describe.skipIf(whyNoEngines() !== null)('rebuilders and pipelines on Kafka', { 
   let started = 0;
 
   async function start(roles: string): Promise<RunningService> {
-    const service = await startService({ ...kafka.env, KAFKA_SESSION_TIMEOUT_SEC: String(SESSION_SEC), CLICKHOUSE_URL: server.url, RACELINE_ROLES: roles, RACELINE_DATA_DIR: directories[started++]!.path }, { deadlineMs: 120_000 });
+    const service = await startService({ ...kafka.env, KAFKA_SESSION_TIMEOUT_SEC: String(SESSION_SEC), CLICKHOUSE_URL: history.server.url, RACELINE_ROLES: roles, RACELINE_DATA_DIR: directories[started++]!.path }, { deadlineMs: 120_000 });
     running.push(service);
     return service;
   }
 
   beforeAll(async () => {
-    const dir = directories.at(-1)!.path;
-    [kafka, server] = await Promise.all([kafkaSetting(), startClickHouse({ dir })]);
-    store = await openHistoryStore({ config: { url: server.url, database: 'raceline', username: 'default', password: '' }, dataDir: dir, historyTtlDays: 36_500, logger: silentLogger });
-    await store.migrate();
+    [kafka, history] = await Promise.all([kafkaSetting(), openServedHistory()]);
+    ({ store } = history);
     codec = createCodec({ registry: confluentRegistry({ url: kafka.registry, username: '', password: '' }), etaFormat: 'avro', topicPrefix: kafka.prefix });
     gateway = await start('gateway,historian,pipeline');
     const others = await Promise.all([start('pipeline'), start('rebuilder'), start('rebuilder')]);
@@ -63,8 +59,7 @@ describe.skipIf(whyNoEngines() !== null)('rebuilders and pipelines on Kafka', { 
 
   afterAll(async () => {
     await Promise.all(running.map((service) => service.kill()));
-    await store?.close();
-    await server?.stop();
+    await history?.close();
     for (const directory of directories) directory.remove();
   });
 

@@ -1,32 +1,25 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCodec } from '../../../src/adapters/avro/codec.ts';
-import { embeddedRegistry } from '../../../src/adapters/avro/embedded-registry.ts';
-import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
-import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
-import { openRebuildPool } from '../../../src/adapters/piscina/rebuild-pool.ts';
+import type { Codec } from '../../../src/ports/codec.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import type { RecordLog } from '../../../src/ports/record-log.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import { emptyUpdate, type RaceUpdate } from '../../../src/race/update.ts';
-import { readClusterModels, type ClusterModels } from '../../../src/runtime/cluster-models.ts';
 import { runHistorian, type Historian } from '../../../src/runtime/historian.ts';
-import { runLearner, type Learner } from '../../../src/runtime/learner.ts';
+import type { Learner } from '../../../src/runtime/learner.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
 import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
-import { runRebuilder, type Rebuilder } from '../../../src/runtime/rebuilder.ts';
+import type { Rebuilder } from '../../../src/runtime/rebuilder.ts';
 import { sendRebuildRequest } from '../../../src/runtime/rebuild-requests.ts';
 import { loadRollout } from '../../../src/runtime/rebuild-store.ts';
-import { topics } from '../../../topology/topics.ts';
 import { openEmbeddedHistory, type EmbeddedHistory } from '../../support/clickhouse/embedded-history.ts';
 import { raceFleet, type FleetRace } from '../../support/race-fleet.ts';
+import { openRebuildStack, STACK_PARTITIONS, type RebuildStack } from '../../support/rebuild-stack.ts';
 import { seededRandom } from '../../support/random.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
-const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
 const SOURCE = 'ci/fleet';
 const HOUR_MS = 3_600_000;
-const PARTITIONS = 2;
 /** Races that go to the topic before the clock moves on: they run at the same time. */
 const TOGETHER = 25;
 const KINDS = 9;
@@ -39,7 +32,8 @@ const clock = { nowMs: () => nowMs };
 let history: EmbeddedHistory;
 let store: HistoryStore;
 let log: RecordLog;
-let clusterModels: ClusterModels;
+let codec: Codec;
+let stack: RebuildStack;
 let learner: Learner;
 let pipeline: Pipeline;
 let historian: Historian;
@@ -60,23 +54,18 @@ describe('a fleet that runs', () => {
     steps = Array.from({ length: KINDS }, (_, kind) => kind);
     history = await openEmbeddedHistory();
     ({ store } = history);
-    log = openLocalLog({ storage: memoryStorage(), clock, retryDelayMs: 5 });
-    await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: topic.partitions === 'single' ? 1 : PARTITIONS })));
-    await codec.register();
-    clusterModels = readClusterModels({ log, codec, logger: silentLogger });
-    learner = await runLearner({ log, codec, clock, logger: silentLogger });
+    stack = await openRebuildStack({ store, clock, logClock: clock });
+    ({ log, codec, learner } = stack);
     pipeline = await runPipeline({ log, codec, learner, clock, logger: silentLogger, hooks: createMetrics(50).pipelineHooks, finishedTtlMs: HOUR_MS, writerId: 'live-fleet' });
     historian = await runHistorian({ log, codec, store, clock, logger: silentLogger });
-    rebuilders = [await openRebuilder(), await openRebuilder()];
+    rebuilders = [await stack.openRebuilder(), await stack.openRebuilder()];
   });
 
   afterEach(async () => {
     await Promise.all(rebuilders.map((one) => one.close()));
     await historian.close();
     await pipeline.close();
-    await learner.close();
-    await clusterModels.close();
-    await log.close();
+    await stack.close();
     await history.close();
   });
 
@@ -117,13 +106,6 @@ describe('a fleet that runs', () => {
   }, 180_000);
 });
 
-async function openRebuilder(): Promise<Rebuilder> {
-  return await runRebuilder({
-    log, codec, store, clusterModels, clock, logger: silentLogger, hooks: { onStage() {}, onRebuilt() {}, onSwap() {} }, pilot: null,
-    pool: openRebuildPool({ threads: 1, maxWaiting: 4, maxHeapMb: 512 }),
-  });
-}
-
 /** A history, and clusters of it on trial. */
 async function shadowed(): Promise<string> {
   await run(700, 24);
@@ -148,7 +130,7 @@ async function run(count: number, hours: number): Promise<void> {
 }
 
 async function append(updates: readonly RaceUpdate[]): Promise<void> {
-  for (const [partition, some] of Map.groupBy(updates, ({ race_id: id }) => partitionOf(id, PARTITIONS))) {
+  for (const [partition, some] of Map.groupBy(updates, ({ race_id: id }) => partitionOf(id, STACK_PARTITIONS))) {
     await log.append('race-updates', partition, some.map((update) => ({ key: Buffer.from(update.race_id), value: codec.encode('race-updates', update) })));
   }
 }

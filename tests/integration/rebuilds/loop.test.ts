@@ -1,44 +1,36 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCodec } from '../../../src/adapters/avro/codec.ts';
-import { embeddedRegistry } from '../../../src/adapters/avro/embedded-registry.ts';
-import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
-import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
-import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
-import { openRebuildPool } from '../../../src/adapters/piscina/rebuild-pool.ts';
 import { forecastRace } from '../../../src/forecast/forecast.ts';
 import type { FinishedRace, HistoryRecord } from '../../../src/forecast/history-record.ts';
 import { encodeModel } from '../../../src/forecast/model.ts';
 import { forecastErrorRows, raceRow } from '../../../src/history/rows.ts';
+import type { Codec } from '../../../src/ports/codec.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
 import type { RecordLog } from '../../../src/ports/record-log.ts';
-import { readClusterModels, type ClusterModels } from '../../../src/runtime/cluster-models.ts';
+import { partitionOf } from '../../../src/race/partition.ts';
+import type { ClusterModels } from '../../../src/runtime/cluster-models.ts';
 import { runLearner, type Learner } from '../../../src/runtime/learner.ts';
-import { runRebuilder, type Rebuilder } from '../../../src/runtime/rebuilder.ts';
+import type { Rebuilder } from '../../../src/runtime/rebuilder.ts';
 import type { RebuildRequest } from '../../../src/runtime/rebuild-requests.ts';
 import { loadRollout, rebuildOf, type RebuildRow } from '../../../src/runtime/rebuild-store.ts';
-import { topics } from '../../../topology/topics.ts';
 import { checkpoint, finishedRace } from '../../support/clickhouse/history-records.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
-import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
+import { openServedHistory, type ServedHistory } from '../../support/clickhouse/served-history.ts';
 import { raceFleet } from '../../support/race-fleet.ts';
+import { openRebuildStack, STACK_PARTITIONS, type RebuildStack } from '../../support/rebuild-stack.ts';
 import { seededRandom } from '../../support/random.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { raceOf } from '../../unit/forecast/race-builder.ts';
 
-const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
 const SOURCE = 'ci/fleet';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 let nowMs = Date.UTC(2026, 10, 25);
 const clock = { nowMs: () => nowMs };
-const hooks = { onStage() {}, onRebuilt() {}, onSwap() {} };
 
-let dir: string;
-let server: ClickHouseProcess;
+let history: ServedHistory;
+let stack: RebuildStack;
 let store: HistoryStore;
+let codec: Codec;
 let log: RecordLog;
 let clusterModels: ClusterModels;
 let rebuilder: Rebuilder;
@@ -47,28 +39,19 @@ let races: FinishedRace[];
 
 beforeEach(async () => {
   nowMs = Date.UTC(2026, 10, 25);
-  dir = await mkdtemp(join(tmpdir(), 'raceline-rebuilds-'));
-  server = await startClickHouse({ dir });
-  store = await openHistoryStore({ config: { url: server.url, database: 'raceline', username: 'default', password: '' }, dataDir: dir, historyTtlDays: 36_500, logger: silentLogger });
-  await store.migrate();
-  log = openLocalLog({ storage: memoryStorage(), retryDelayMs: 5 });
-  await log.ensureTopics(topics.map(({ name, cleanup, retentionMs, minCompactionLagMs, partitions }) => ({ name, partitions: partitions === 'single' ? 1 : 2, cleanup, retentionMs, minCompactionLagMs })));
-  await codec.register();
-  clusterModels = readClusterModels({ log, codec, logger: silentLogger });
-  rebuilder = await open();
-  learner = await runLearner({ log, codec, clock, logger: silentLogger });
+  history = await openServedHistory();
+  ({ store } = history);
+  stack = await openRebuildStack({ store, clock });
+  ({ log, codec, clusterModels, learner } = stack);
+  rebuilder = await stack.openRebuilder();
   races = fleetOf(700, 1);
   await insertRaces(races);
 });
 
 afterEach(async () => {
   await rebuilder.close();
-  await learner.close();
-  await clusterModels.close();
-  await log.close();
-  await store.close();
-  await server.stop();
-  await rm(dir, { recursive: true, force: true });
+  await stack.close();
+  await history.close();
 });
 
 describe('the rebuilder', () => {
@@ -132,7 +115,7 @@ describe('the rebuilder', () => {
     await ask({ action: 'promote' });
     await waitUntil('the version is active', () => learner.modelOf(SOURCE)?.versions.active === version);
     await rebuilder.close();
-    rebuilder = await open(12);
+    rebuilder = await stack.openRebuilder(12);
     nowMs += HOUR_MS;
     await insertRaces(fleetOf(60_000, 2));
     const failed = await rebuild('starved');
@@ -140,7 +123,7 @@ describe('the rebuilder', () => {
     expect((await loadRollout(store)).sources.get(SOURCE)).toMatchObject({ active: version });
     expect(learner.modelOf(SOURCE)?.clusterings.active?.version).toBe(version);
     await rebuilder.close();
-    rebuilder = await open();
+    rebuilder = await stack.openRebuilder();
     nowMs += HOUR_MS;
     expect(['accepted', 'refused']).toContain((await rebuild('fed')).status);
   }, 180_000);
@@ -153,7 +136,7 @@ describe('the rebuilder', () => {
     expect(clusterModels.sources()).toEqual([]);
     expect(await rebuildOf(store, 'killed')).toMatchObject({ status: 'running' });
     nowMs += 60_000;
-    rebuilder = await open();
+    rebuilder = await stack.openRebuilder();
     const row = await waitUntil('it is done', async () => { const found = await rebuildOf(store, 'killed'); return found?.status === 'running' ? null : found; }, 60_000);
     expect(['accepted', 'refused']).toContain(row.status);
     const [count] = await store.query<{ n: number }>('SELECT count() AS n FROM v_rebuilds');
@@ -189,10 +172,6 @@ describe('the rebuilder', () => {
   }, 120_000);
 });
 
-async function open(maxHeapMb = 512): Promise<Rebuilder> {
-  return await runRebuilder({ log, codec, store, clusterModels, clock, logger: silentLogger, hooks, pilot: null, pool: openRebuildPool({ threads: 1, maxWaiting: 4, maxHeapMb }) });
-}
-
 /** Distinct titles with few metadata, so that only clusters tell them apart; a template has its own duration. */
 function fleetOf(count: number, seed: number, source = SOURCE): FinishedRace[] {
   const random = seededRandom(seed);
@@ -212,8 +191,7 @@ async function insertRaces(all: readonly FinishedRace[]): Promise<void> {
 
 async function teach(all: readonly FinishedRace[]): Promise<void> {
   const records = all.map((value) => ({ key: Buffer.from(SOURCE), value: codec.encode('race-history', value, 'FinishedRace' satisfies HistoryRecord['kind']) }));
-  const { partitionOf } = await import('../../../src/race/partition.ts');
-  await log.append('race-history', partitionOf(SOURCE, 2), records);
+  await log.append('race-history', partitionOf(SOURCE, STACK_PARTITIONS), records);
 }
 
 type Pairs = { served: string; servedLoss: number; other: string; otherLoss: number; role: 'shadow' | 'canary' };

@@ -9,10 +9,10 @@ import { partitionOf } from '../../../src/race/partition.ts';
 import { noHooks } from '../../../src/runtime/hooks.ts';
 import { runLearner, type Learner } from '../../../src/runtime/learner.ts';
 import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
-import { partitionCounts, topics } from '../../../topology/topics.ts';
 import { start } from '../cli/process.ts';
 import { openGateway, send, until } from '../gateway/harness.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { everyTopic } from '../../support/topics.ts';
 
 // A pipeline and a gateway on one log, with a clock moved by hand: what was refused for being ahead of time is in time
 // later.
@@ -28,7 +28,7 @@ let gateway: Gateway;
 
 beforeAll(async () => {
   log = openLocalLog({ storage: memoryStorage(), clock, maintenanceIntervalMs: null });
-  await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: partitionCounts.embedded[topic.partitions] })));
+  await log.ensureTopics(everyTopic());
   const codec = createCodec({ registry: embeddedRegistry(), etaFormat: 'avro' });
   await codec.register();
   learner = await runLearner({ log, codec, clock, logger: silentLogger });

@@ -34,7 +34,7 @@ export function etaUpdate(raceId: string, revision: number, changes: Partial<Eta
     queued_at: null, started_at: START_AT_MS, completed_at: null, eta_sec: 100, remaining_sec: 50, finish_at: START_AT_MS + 100_000,
     p10_sec: 80, p50_sec: 100, p90_sec: 130, confidence: 0.6, deadline_at: null, deadline_probability: null, basis: 'source', reason: 'progress',
     model_version: '0@1', cluster_id: null, previous_eta_sec: null, display: { finish_at: START_AT_MS + 100_000, state: 'stable' },
-    progress: { current: 50, confidence: 0.5, predicted_next: null, next_update_at: null, source: 'reported' }, milestones: [], eta_revisions: [],
+    progress: { current: 50, confidence: 0.5, predicted_next: null, next_update_at: null, source: 'reported' }, milestones: [], milestones_dropped: 0, eta_revisions: [],
     metadata: {}, deeplink: null, update_interval_hint_sec: null, ...changes,
   };
 }

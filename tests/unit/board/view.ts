@@ -6,7 +6,7 @@ export function etaView(part: Partial<EtaView> = {}): EtaView {
   return {
     revision: 1, issued_at: NOW_MS - 60_000, event_at: NOW_MS - 60_000, eta_sec: 120, remaining_sec: 60, finish_at: NOW_MS + 60_000, p10_sec: 100, p50_sec: 120, p90_sec: 150, confidence: 0.8,
     deadline_probability: null, basis: 'key', reason: 'started', model_version: '1', cluster_id: null, previous_eta_sec: null, display: { finish_at: NOW_MS + 60_000, state: 'stable' },
-    progress: null, milestones: [], eta_revisions: [], update_interval_hint_sec: 10, ...part,
+    progress: null, milestones: [], milestones_dropped: 0, eta_revisions: [], update_interval_hint_sec: 10, ...part,
   };
 }
 

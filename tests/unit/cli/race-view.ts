@@ -15,6 +15,6 @@ export function etaView(fields: Partial<EtaView> = {}): EtaView {
   return {
     revision: 1, issued_at: NOON, event_at: NOON, eta_sec: 100, remaining_sec: 100, finish_at: NOON + 100_000, p10_sec: 90, p50_sec: 100, p90_sec: 130,
     confidence: 0.625, deadline_probability: null, basis: 'key', reason: 'started', model_version: 'm', cluster_id: null, previous_eta_sec: null,
-    display: { finish_at: NOON + 100_000, state: 'stable' }, progress: null, milestones: [], eta_revisions: [], update_interval_hint_sec: 10, ...fields,
+    display: { finish_at: NOON + 100_000, state: 'stable' }, progress: null, milestones: [], milestones_dropped: 0, eta_revisions: [], update_interval_hint_sec: 10, ...fields,
   };
 }

@@ -53,13 +53,13 @@ describe('forecastRace() of a vehicle', () => {
     const plan = [{ name: 'stop 4', planned_sec: null, planned_at: at(720) }];
     const stuck = forecastRace(undefined, vehicle({ plan }), at(300), { route, etas: along.etas.slice(0, 1) });
     expect(stuck).toMatchObject({ basis: 'plan', nextAtMs: at(400) });
-    expect(stuck.milestones().map(({ eta_at }) => eta_at)).toEqual([null, null, at(400), null, null]);
+    expect(stuck.milestones().milestones.map(({ eta_at }) => eta_at)).toEqual([null, null, at(400), null, null]);
   });
 });
 
 describe('routeMilestones()', () => {
   it('says of each waypoint when it was passed, that nobody saw it, or when it will be reached: not before now', () => {
-    const milestones = routeMilestones(along, vehicle({ stages: [passed(1, 190)] }), at(410));
+    const { milestones } = routeMilestones(along, vehicle({ stages: [passed(1, 190)] }), at(410));
     expect(milestones.map(({ name, kind, state, passed_at, eta_at }) => [name, kind, state, passed_at, eta_at])).toEqual([
       ['stop 0', 'waypoint', 'skipped', null, null], ['stop 1', 'waypoint', 'passed', at(190), null],
       ['stop 2', 'waypoint', 'pending', null, at(410)], ['stop 3', 'waypoint', 'pending', null, at(600)], ['stop 4', 'waypoint', 'pending', null, at(800)],
@@ -67,12 +67,14 @@ describe('routeMilestones()', () => {
     expect(milestones[3]).toMatchObject({ p10_at: at(580), p90_at: at(660), distance_m: 100, eta_type: 'estimated' });
   });
 
-  it('is at most 150: what is passed gives way, then what is farthest', () => {
+  it('are at most 150, and say how many more there are: what is passed gives way, then what is farthest', () => {
     const long = readyRoute(lineOfStops('long', 300, START));
     const etas = (from: number) => long.waypoints.slice(from).map(({ index }) => etaOf(index, index));
     const stages = Array.from({ length: 200 }, (_, seq) => passed(seq, seq));
     const shown = routeMilestones({ route: long, etas: etas(200) }, vehicle({ stages, position: { ...position, next: 200 } }), at(200));
-    expect(shown.map(({ name }) => name)).toEqual(long.waypoints.slice(150).map(({ name }) => name));
-    expect(routeMilestones({ route: long, etas: etas(0) }, vehicle({ position: { ...position, next: 0 } }), at(0)).map(({ name }) => name)).toEqual(long.waypoints.slice(0, 150).map(({ name }) => name));
+    const names = ({ milestones }: typeof shown) => milestones.map(({ name }) => name);
+    expect([names(shown), shown.dropped]).toEqual([long.waypoints.slice(150).map(({ name }) => name), 150]);
+    const before = routeMilestones({ route: long, etas: etas(0) }, vehicle({ position: { ...position, next: 0 } }), at(0));
+    expect([names(before), before.dropped]).toEqual([long.waypoints.slice(0, 150).map(({ name }) => name), 150]);
   });
 });

@@ -237,7 +237,7 @@ describe('milestones', () => {
 
   test('stages ahead have ETAs in the learned order, with an interval around', () => {
     const race = raceOf({ stages: [stageOf('a', START, at(10)), stageOf('b', at(10), null)] });
-    const [a, b, c] = forecastRace(model, race, at(30)).milestones();
+    const [a, b, c] = forecastRace(model, race, at(30)).milestones().milestones;
     expect(a).toMatchObject({ name: 'a', state: 'passed', passed_at: at(10) });
     expect(b).toMatchObject({ name: 'b', state: 'running', eta_type: 'estimated' });
     expect(Math.abs(b!.eta_at! - at(60))).toBeLessThan(5_000);
@@ -250,29 +250,32 @@ describe('milestones', () => {
 
   test('a late stage moves those after it', () => {
     const late = raceOf({ stages: [stageOf('a', START, at(40))] });
-    const b = forecastRace(model, late, at(40)).milestones().find(({ name }) => name === 'b');
+    const b = forecastRace(model, late, at(40)).milestones().milestones.find(({ name }) => name === 'b');
     expect(Math.abs(b!.eta_at! - at(90))).toBeLessThan(5_000);
   });
 
   test('before the start, and without samples, there is no ETA but what a plan says', () => {
     const queued = forecastRace(model, raceOf({ state: 'queued', started_at: null }), START);
-    expect(queued.milestones().map(({ name, eta_at }) => [name, eta_at])).toEqual([['a', null], ['b', null], ['c', null]]);
+    expect(queued.milestones().milestones.map(({ name, eta_at }) => [name, eta_at])).toEqual([['a', null], ['b', null], ['c', null]]);
     const planned = forecastRace(undefined, raceOf({ plan: [{ name: 'x', planned_sec: null, planned_at: at(500) }] }), START);
-    expect(planned.milestones()).toMatchObject([{ name: 'x', eta_at: at(500), eta_type: 'anticipated', p10_at: null }]);
+    expect(planned.milestones().milestones).toMatchObject([{ name: 'x', eta_at: at(500), eta_type: 'anticipated', p10_at: null }]);
   });
 
   test('races still running teach the leg that is under way', () => {
     const live = createSourceModel('ci/acme');
     learn(live, { kind: 'StageFacts', value: { origin: { epoch: 0, partition: 0, offset: 0, index: 0 }, source: 'ci/acme', facts: [1, 2, 3].map((i) => ({ race_id: `x${i}`, title: 'build', stage: 'a', occurrence: 1, previous_stage: '', started_at: START, completed_at: at(300), elapsed_sec: 300, previous_elapsed_sec: 0, previous_leg_sec: 0, planned_sec: null })) } });
-    const [a] = forecastRace(live, raceOf({ stages: [stageOf('a', START, null)] }), at(5)).milestones();
+    const [a] = forecastRace(live, raceOf({ stages: [stageOf('a', START, null)] }), at(5)).milestones().milestones;
     expect(Math.abs(a!.eta_at! - at(300))).toBeLessThan(20_000);
   });
 
   test('there are at most 50: those ahead, then the newest of those over', () => {
     const stages = Array.from({ length: 80 }, (_, i) => stageOf(`s${i}`, at(i), i < 78 ? at(i + 1) : null));
-    const milestones = forecastRace(undefined, raceOf({ stages }), at(80)).milestones();
-    expect(milestones.length).toBe(50);
+    const { milestones, dropped } = forecastRace(undefined, raceOf({ stages }), at(80)).milestones();
+    expect([milestones.length, dropped]).toEqual([50, 30]);
     expect(milestones.at(-1)?.name).toBe('s79');
     expect(milestones[0]?.name).toBe('s30');
+    const plan = Array.from({ length: 200 }, (_, i) => ({ name: `p${i}`, planned_sec: null, planned_at: null }));
+    const planned = forecastRace(undefined, raceOf({ plan }), at(0)).milestones();
+    expect([planned.milestones.length, planned.milestones.at(-1)?.name, planned.dropped]).toEqual([50, 'p49', 150]);
   });
 });

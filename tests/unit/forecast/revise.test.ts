@@ -12,7 +12,7 @@ const START = 1_000_000;
 const at = (sec: number) => START + sec * 1000;
 const forecastOf = (etaSec: number, overrides: Partial<Forecast> = {}): Forecast => ({
   etaSec, p10Sec: etaSec * 0.9, p25Sec: etaSec * 0.98, p50Sec: etaSec, p75Sec: etaSec * 1.02, p90Sec: etaSec * 1.2, confidence: 0.8, basis: 'key', clusterId: null, clusterVersion: null,
-  deadlineProbability: null, overdue: false, lateAtSec: null, lossOfPublished: 1, shown: { sec: etaSec, gain: 1 }, beside: () => [], nextAtMs: null, milestones: () => [], ...overrides,
+  deadlineProbability: null, overdue: false, lateAtSec: null, lossOfPublished: 1, shown: { sec: etaSec, gain: 1 }, beside: () => [], nextAtMs: null, milestones: () => ({ milestones: [], dropped: 0 }), ...overrides,
 });
 const cause = (sec: number, overrides: Partial<Cause> = {}): Cause => ({ reason: 'progress', significant: false, eventAtMs: at(sec), ...overrides });
 const options = (sec: number) => ({ nowMs: at(sec), modelVersion: '0@7' });

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EtaFilter, ServerFrame } from '../../../src/bridge/frames.ts';
 import type { Milestone } from '../../../src/forecast/eta-update.ts';
-import { CLOSE_BYTES, createFanout, SKIP_BYTES, SLOW_MS, type Fanout, type FrameSink } from '../../../src/gateway/fanout.ts';
+import { CLOSE_BYTES, createFanout, SKIP_BYTES, SLOW_MS, type Fanout } from '../../../src/gateway/fanout.ts';
+import type { FrameSink } from '../../../src/gateway/frame-sink.ts';
 import { openView, type RaceLiveView } from '../../../src/gateway/view.ts';
 import type { RaceState, Stage } from '../../../src/race/state.ts';
 import type { StageState } from '../../../src/race/update.ts';

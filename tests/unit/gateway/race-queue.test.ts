@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { ENCODED_RACE_BYTES, SKIP_BYTES } from '../../../src/gateway/fanout.ts';
+import { SKIP_BYTES } from '../../../src/gateway/fanout.ts';
+import { ENCODED_RACE_BYTES } from '../../../src/gateway/frame-sink.ts';
 import { factsOf } from '../../../src/gateway/facts.ts';
 import { raceQueue } from '../../../src/gateway/grpc/race-queue.ts';
 import type { ViewedRace } from '../../../src/gateway/view.ts';

@@ -14,10 +14,11 @@ import { runJourneys, type Journeys } from '../../../src/runtime/journeys.ts';
 import { runLearner, type Learner } from '../../../src/runtime/learner.ts';
 import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
 import { readRoutes, type RouteStore } from '../../../src/runtime/route-store.ts';
-import { partitionCounts, topics, type TopicName } from '../../../topology/topics.ts';
+import { type TopicName } from '../../../topology/topics.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
 import { drive, lineOfStops, readyRoute } from '../../support/journeys.ts';
 import { readAll } from '../../support/read-all.ts';
+import { everyTopic } from '../../support/topics.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 const T0 = Date.UTC(2026, 0, 31, 12);
@@ -36,7 +37,7 @@ const running: Journeys[] = [];
 
 beforeEach(async () => {
   log = openLocalLog({ storage: memoryStorage(), clock });
-  await log.ensureTopics(topics.map((topic) => ({ ...topic, partitions: partitionCounts.embedded[topic.partitions] })));
+  await log.ensureTopics(everyTopic());
   learner = await runLearner({ log, codec, clock, logger: quiet });
   pipeline = await runPipeline({ log, codec, learner, clock, logger: quiet, hooks: noHooks, finishedTtlMs: 24 * HOUR_MS, writerId: 'w' });
   routes = readRoutes({ log, codec, logger: quiet });

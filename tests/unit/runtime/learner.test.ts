@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { partitionCounts, topics } from '../../../topology/topics.ts';
+import { partitionCounts } from '../../../topology/topics.ts';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
 import type { FinishedRace, HistoryRecord } from '../../../src/forecast/history-record.ts';
@@ -11,6 +11,7 @@ import { embeddedCodec } from '../../support/graph-driver.ts';
 import { seededRandom } from '../../support/random.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { everyTopic } from '../../support/topics.ts';
 
 const clock = { nowMs: () => 1_767_225_600_000 };
 const codec = await embeddedCodec();
@@ -40,7 +41,7 @@ afterEach(async () => {
 
 async function freshLog(): Promise<RecordLog> {
   const log = openLocalLog({ storage: memoryStorage() });
-  await log.ensureTopics(topics.map(({ name, partitions, cleanup, retentionMs, minCompactionLagMs }) => ({ name, partitions: partitionCounts.embedded[partitions], cleanup, retentionMs, minCompactionLagMs })));
+  await log.ensureTopics(everyTopic());
   return log;
 }
 

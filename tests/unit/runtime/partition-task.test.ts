@@ -7,16 +7,16 @@ import { emptyUpdate } from '../../../src/race/update.ts';
 import { PartitionTask } from '../../../src/runtime/partition-task.ts';
 import { initialPosition, PartitionStore } from '../../../src/runtime/race-store.ts';
 import { systemTimers } from '../../../src/runtime/timers.ts';
-import { topics } from '../../../topology/topics.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
 import { readAll } from '../../support/read-all.ts';
+import { everyTopic } from '../../support/topics.ts';
 
 const NOW = 1_700_000_000_000;
 const silent = (): void => {};
 
 async function openLog(): Promise<RecordLog> {
   const log = openLocalLog({ storage: memoryStorage(), clock: { nowMs: () => NOW } });
-  await log.ensureTopics(topics.map(({ name, cleanup, retentionMs, minCompactionLagMs }) => ({ name, partitions: 1, cleanup, retentionMs, minCompactionLagMs })));
+  await log.ensureTopics(everyTopic({ races: 1, sources: 1, single: 1 }));
   return log;
 }
 

@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { partitionCounts, topics } from '../../../topology/topics.ts';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
 import type { EtaUpdate } from '../../../src/forecast/eta-update.ts';
@@ -12,6 +11,7 @@ import { restoreStore } from '../../../src/runtime/restore-store.ts';
 import type { Timers } from '../../../src/runtime/timers.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { everyTopic } from '../../support/topics.ts';
 
 const T0 = 1_767_225_600_000;
 const ID = { topic: 'race-updates', partition: 0 } as const;
@@ -21,9 +21,7 @@ const RACES = 600;
 it.each(['eta-updates', 'race-states'] as const)('close() in the middle of slices of wake-ups loses nothing of them: %s under way', async (held) => {
   const codec = await embeddedCodec();
   const local = openLocalLog({ storage: memoryStorage() });
-  await local.ensureTopics(topics.map(({ name, partitions, cleanup, retentionMs, minCompactionLagMs }) => (
-    { name, partitions: partitionCounts.embedded[partitions], cleanup, retentionMs, minCompactionLagMs }
-  )));
+  await local.ensureTopics(everyTopic());
   const time = { nowMs: T0 };
   const clock = { nowMs: () => time.nowMs };
   const due: (() => void)[] = [];

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { partitionCounts, topics } from '../../../topology/topics.ts';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
 import type { LogRecord, RecordBatch, RecordLog, SubscriptionHandler } from '../../../src/ports/record-log.ts';
@@ -12,6 +11,7 @@ import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
 import { initialPosition } from '../../../src/runtime/race-store.ts';
 import { embeddedCodec, HOUR_MS } from '../../support/graph-driver.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
+import { everyTopic } from '../../support/topics.ts';
 
 const T0 = 1_767_225_600_000;
 const ID = { topic: 'race-updates', partition: 0 } as const;
@@ -24,9 +24,7 @@ let scene: Scene;
 
 beforeEach(async () => {
   const local = openLocalLog({ storage: memoryStorage() });
-  await local.ensureTopics(topics.map(({ name, partitions, cleanup, retentionMs, minCompactionLagMs }) => (
-    { name, partitions: partitionCounts.embedded[partitions], cleanup, retentionMs, minCompactionLagMs }
-  )));
+  await local.ensureTopics(everyTopic());
   const group = { handler: null as unknown as SubscriptionHandler, committed: null as number | null };
   const log: RecordLog = {
     ...local,

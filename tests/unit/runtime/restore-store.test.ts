@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { partitionCounts, topics } from '../../../topology/topics.ts';
 import { openLocalLog } from '../../../src/adapters/local-log/local-log.ts';
 import { memoryStorage } from '../../../src/adapters/local-log/memory-storage.ts';
 import type { RecordLog } from '../../../src/ports/record-log.ts';
@@ -11,15 +10,14 @@ import { initialPosition } from '../../../src/runtime/race-store.ts';
 import { foreignWrites } from '../../../src/runtime/changelog.ts';
 import { restoreStore } from '../../../src/runtime/restore-store.ts';
 import { embeddedCodec } from '../../support/graph-driver.ts';
+import { everyTopic } from '../../support/topics.ts';
 
 const codec = await embeddedCodec();
 let log: RecordLog;
 
 beforeEach(async () => {
   log = openLocalLog({ storage: memoryStorage() });
-  await log.ensureTopics(topics.map(({ name, partitions, cleanup, retentionMs, minCompactionLagMs }) => (
-    { name, partitions: partitionCounts.embedded[partitions], cleanup, retentionMs, minCompactionLagMs }
-  )));
+  await log.ensureTopics(everyTopic());
 });
 
 /** A slice of one writer: a race with a title, or gone, and the totals, as of an input offset. */

@@ -87,7 +87,7 @@ const etaUpdate = {
   queued_at: 'number?', started_at: 'number?', completed_at: 'number?', eta_sec: 'number?', remaining_sec: 'number?', finish_at: 'number?',
   p10_sec: 'number?', p50_sec: 'number?', p90_sec: 'number?', confidence: 'number', deadline_at: 'number?', deadline_probability: 'number?',
   basis: 'enum', reason: 'enum', model_version: 'string', cluster_id: 'string?', previous_eta_sec: 'number?', display: 'record', progress: 'record?',
-  milestones: 'record[]', eta_revisions: 'record[]', metadata: 'map of string', deeplink: 'string?', update_interval_hint_sec: 'number?',
+  milestones: 'record[]', milestones_dropped: 'number', eta_revisions: 'record[]', metadata: 'map of string', deeplink: 'string?', update_interval_hint_sec: 'number?',
 } as const satisfies FieldsOf<EtaUpdate>;
 const progressPrediction = {
   current: 'number', confidence: 'number', predicted_next: 'number?', next_update_at: 'number?', source: 'enum',

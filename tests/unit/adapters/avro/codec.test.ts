@@ -28,6 +28,7 @@ const eta = {
   eta_sec: 60, remaining_sec: 30.5, finish_at: AT + 60_000, p10_sec: 50, p50_sec: 60, p90_sec: 90, confidence: 0.7, deadline_at: null, deadline_probability: null,
   basis: 'key', reason: 'progress', model_version: '3', cluster_id: null, previous_eta_sec: null, display: { finish_at: AT + 60_000, state: 'stable' }, progress: null,
   milestones: [{ name: 'test', kind: 'stage', state: 'pending', eta_at: AT, p10_at: null, p90_at: null, passed_at: null, distance_m: null, eta_type: null }],
+  milestones_dropped: 0,
   eta_revisions: [], metadata: { branch: 'main' }, deeplink: null, update_interval_hint_sec: null,
 };
 
