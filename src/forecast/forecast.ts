@@ -92,7 +92,7 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
   // The range of a waypoint was learned from looks like this one.
   const looked = ahead === null ? byShareOfLife(raw, elapsedSec) : raw;
   const calibration = model === undefined || !isCalibrated(basis) ? null : model.calibration;
-  const phase = phaseOf(elapsedSec, race.checkpoints[0]?.p50_sec ?? quantile(looked, 0.5));
+  const phase = phaseOf(elapsedSec, race.checkpoints[0]?.p50_sec ?? quantile(looked, 0.5), basis);
   const distribution = calibration === null ? looked : calibrated(calibration, phase, looked);
   // What is set right for many is not for one: the point stays where its own distribution has it.
   const { sec, mass } = ahead === null ? point(looked, elapsedSec) : { sec: ahead.sec, mass: massWithin(looked, ahead.sec / 1.2, ahead.sec / 0.8) };

@@ -126,7 +126,7 @@ export function touch<V>(map: Map<string, V>, key: string, limit: number, create
   return value;
 }
 
-const FORMAT = 9;
+const FORMAT = 10;
 
 /**
  * A model as bytes: a header in JSON, the rows of every ring as 32-bit floats, the columns of the mixture; little

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { calibrated, createCalibration, isCalibrated, learnCalibration, phaseOf, restoreCalibration, storeCalibration, trueConfidence, type Calibration } from '../../../src/forecast/calibrate.ts';
 import { distributionOf, massBelow, massWithin, quantile, type Distribution } from '../../../src/forecast/distribution.ts';
-import type { Checkpoint } from '../../../src/race/state.ts';
+import type { Basis, Checkpoint } from '../../../src/race/state.ts';
 import { seededRandom } from '../../support/random.ts';
 import { finishedOf } from './race-builder.ts';
 
@@ -10,7 +10,7 @@ const drawn = (random: () => number, spread: number) => 100 * Math.exp(spread * 
 const believed = (spread: number): Distribution => distributionOf([-1.6, -1, -0.5, 0, 0.5, 1, 1.6].map((z) => 100 * Math.exp(spread * z)), [0.2, 0.6, 0.88, 1, 0.88, 0.6, 0.2]);
 
 function checkpointOf(calibration: Calibration, raw: Distribution, elapsedSec = 0): Checkpoint {
-  const phase = phaseOf(elapsedSec, 100);
+  const phase = phaseOf(elapsedSec, 100, 'key');
   const set = calibrated(calibration, phase, raw);
   return {
     revision: 1, issued_at: 1_000_000 + 1000 * elapsedSec, elapsed_sec: elapsedSec, eta_sec: 100, p10_sec: quantile(set, 0.1), p50_sec: quantile(set, 0.5), p90_sec: quantile(set, 0.9),
@@ -40,11 +40,29 @@ function run(raw: Distribution, spread: number, races: number, delay: number, ca
 }
 
 describe('calibration', () => {
-  test('knows nothing at first, and changes nothing', () => {
+  test('knows nothing of a source at first, and changes no range', () => {
     const raw = believed(0.4);
     const set = calibrated(createCalibration(), 0, raw);
     for (const sec of [40, 70, 100, 150, 250]) expect(massBelow(set, sec)).toBeCloseTo(massBelow(raw, sec), 6);
-    for (const confidence of [0, 0.13, 0.5, 0.99, 1]) expect(trueConfidence(createCalibration(), 2, confidence)).toBeCloseTo(confidence, 6);
+  });
+
+  test('at first trusts a title never seen little, and a race on its way more than it trusts itself', () => {
+    const worth = (elapsedSec: number, basis: Basis) => trueConfidence(createCalibration(), phaseOf(elapsedSec, 100, basis), 0.4);
+    expect(Math.abs(worth(0, 'key') - 0.4)).toBeLessThan(0.02);
+    expect(worth(0, 'source')).toBeLessThan(0.15);
+    expect(worth(50, 'key')).toBeGreaterThan(0.5);
+    expect(worth(50, 'stage')).toBeGreaterThan(0.5);
+  });
+
+  test('what stages say is set right apart from what the history says at the same age', () => {
+    const calibration = createCalibration();
+    const said = checkpointOf(calibration, believed(0.1), 50);
+    for (let i = 0; i < 300; i++) {
+      const [basis, sec]: [Basis, number] = i % 2 === 0 ? ['key', 300] : ['stage', 100];
+      learnCalibration(calibration, finishedOf(sec, { checkpoints: [{ ...said, elapsed_sec: 0 }, { ...said, basis }] }));
+    }
+    expect(trueConfidence(calibration, phaseOf(50, 100, 'key'), 0.9)).toBeLessThan(0.3);
+    expect(trueConfidence(calibration, phaseOf(50, 100, 'stage'), 0.9)).toBeGreaterThan(0.9);
   });
 
   test.each([['far too narrow', 0.1], ['too wide', 0.8]])('sets a forecast right that is %s, with its confidence', (_, spread) => {
@@ -65,9 +83,9 @@ describe('calibration', () => {
     const calibration = createCalibration();
     const raw = believed(0.4);
     for (let i = 0; i < 500; i++) learnCalibration(calibration, finishedOf(100, { checkpoints: [checkpointOf(calibration, raw), { ...checkpointOf(calibration, raw, 45), p50_sec: 60, p90_sec: 70 }] }));
-    expect(quantile(calibrated(calibration, 2, raw), 0.9)).toBeGreaterThan(1.2 * quantile(raw, 0.9));
+    expect(quantile(calibrated(calibration, phaseOf(45, 100, 'key'), raw), 0.9)).toBeGreaterThan(1.2 * quantile(raw, 0.9));
     expect(quantile(calibrated(calibration, 0, raw), 0.9)).toBeLessThan(quantile(raw, 0.9));
-    expect(massBelow(calibrated(calibration, 3, raw), 150)).toBeCloseTo(massBelow(raw, 150), 6);
+    expect(massBelow(calibrated(calibration, phaseOf(90, 100, 'key'), raw), 150)).toBeCloseTo(massBelow(raw, 150), 6);
   });
 
   test('whatever it learns, levels stay in order and confidence rises with the raw one within 0..1', () => {
@@ -78,7 +96,7 @@ describe('calibration', () => {
       const elapsedSec = random() < 0.5 ? 0 : 200 * random();
       learnCalibration(calibration, finishedOf(1000 * random() ** 4 + elapsedSec, { checkpoints: [checkpointOf(calibration, raw, elapsedSec)] }));
     }
-    for (let phase = 0; phase < 5; phase++) {
+    for (let phase = 0; phase < 10; phase++) {
       const set = calibrated(calibration, phase, believed(0.4));
       for (let i = 1; i < set.cumulative.length; i++) expect(set.cumulative[i]!).toBeGreaterThanOrEqual(set.cumulative[i - 1]!);
       const mapped = Array.from({ length: 101 }, (_, i) => trueConfidence(calibration, phase, i / 100));
@@ -94,7 +112,7 @@ describe('calibration', () => {
     run(believed(0.8), 0.4, 2_000, 10, straight);
     run(believed(0.8), 0.4, 2_000, 10, stored);
     const { since, columns } = storeCalibration(stored);
-    expect(columns.reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(14_000);
+    expect(columns.reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(15_000);
     const bytes = columns.map((column) => column.slice().buffer as ArrayBuffer);
     const restored = restoreCalibration(since, () => bytes.shift()!);
     run(believed(0.2), 0.4, 500, 10, straight);
