@@ -1,5 +1,6 @@
+import { BELL, BELL_WEIGHTS, createBells } from './bells.ts';
 import { stageKey } from './course.ts';
-import { blendLogs, KERNEL_WIDTHS, logSec, shiftBy, type Distribution } from './distribution.ts';
+import { KERNEL_WIDTHS, logSec, shiftBy, type Distribution } from './distribution.ts';
 import type { FinishedRace, StageFact } from './history-record.ts';
 import { LINK_INPUTS, LINK_NUMBERS, type Link } from './link.ts';
 import { contextKey, LIMITS, touch, type SourceModel } from './model.ts';
@@ -24,11 +25,10 @@ const STEEPNESS = Math.PI / Math.sqrt(3);
 const LATE_SHARE = 1 / 3;
 /** Where a race ends. */
 const END = '';
-const BELL = [-2, -1.2, -0.5, 0, 0.5, 1.2, 2];
-const BELL_WEIGHTS = BELL.map((z) => Math.exp(-0.5 * z * z));
 /** Its spread is known, so it is smoothed no more than its seven points need. */
 const KERNEL = [0, 1, 0, 0];
 const KERNEL_WIDTH = KERNEL_WIDTHS[1]!;
+const bell = createBells(KERNEL);
 const BELL_WEIGHT = BELL_WEIGHTS.reduce((a, b) => a + b, 0);
 
 /** The end of a stage: which (`name#occurrence`; '' = the start), the race's age then, and since the stage before. */
@@ -236,8 +236,7 @@ function around(elapsedSec: number, totalSec: number, variance: number, count: n
 
 /** The total by a chain, as a distribution. */
 export function chainDistribution({ elapsedSec, remainingSec, spread }: Chained): Distribution {
-  const middleLog = logSec(remainingSec);
-  return shiftBy(blendLogs(BELL.map((z) => middleLog + z * spread), BELL_WEIGHTS, BELL.length, KERNEL), elapsedSec);
+  return shiftBy(bell(remainingSec, spread), elapsedSec);
 }
 
 /** P(low < T <= high) by a chain, without its distribution; low >= the age. */

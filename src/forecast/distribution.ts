@@ -98,8 +98,18 @@ export function logSec(sec: number): number {
   return Math.log(Math.max(sec, 1e-3));
 }
 
+/** Where a log duration lies on the grid, in its steps. */
+export function gridPlaceOf(log: number): number {
+  return (log - LOWEST_LOG) * PER_STEP;
+}
+
+/** The log duration at a place on the grid. */
+export function logAt(place: number): number {
+  return LOWEST_LOG + place * STEP;
+}
+
 function positionOf(log: number): number {
-  return Math.min(Math.max((log - LOWEST_LOG) * PER_STEP, 0), BINS - 2 - PADDING_BINS);
+  return Math.min(Math.max(gridPlaceOf(log), 0), BINS - 2 - PADDING_BINS);
 }
 
 /**

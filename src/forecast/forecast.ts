@@ -1,9 +1,10 @@
 import { isFinished, type Basis, type RaceState } from '../race/state.ts';
 import { finishAhead, routeMilestones, type AlongRoute } from './along-route.ts';
+import { createBells } from './bells.ts';
 import { calibrated, isCalibrated, phaseOf, trueConfidence } from './calibrate.ts';
 import { versionsBeside, type Beside } from './beside.ts';
 import { baseBy, baseOf, type Base } from './history-base.ts';
-import { conditionOn, distributionOf, massBelow, massWithin, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
+import { conditionOn, massBelow, massWithin, mix, point, quantile, shiftBy, type Distribution } from './distribution.ts';
 import { timesTold, worthwhileMove, type ShownMove } from './display.ts';
 import { LEAST_PROGRESS } from './learn.ts';
 import { milestonesOf, type ShownMilestones } from './milestones.ts';
@@ -21,9 +22,7 @@ const UNPROVEN_ERROR = 0.5;
 const LEAST_ERROR = 0.03;
 /** A curve is not followed further ahead than this share of the time. */
 const LEAST_SHARE = 0.01;
-/** Seven points and weights of a bell curve: enough under the kernel. */
-const BELL = [-2, -1.2, -0.5, 0, 0.5, 1.2, 2];
-const BELL_WEIGHTS = BELL.map((z) => Math.exp(-0.5 * z * z));
+const bell = createBells();
 /**
  * No forecast says more than ten years, or than the race's age where that is more: the longest duration that teaches.
  * So every finish that is published lies within what instants and columns hold.
@@ -226,10 +225,6 @@ function plannedTotal(race: RaceState, place: Place | null): number | null {
   const ahead = race.plan.reduce((left, { name, planned_sec }) => (done.has(name) ? left : left + planned_sec!), 0);
   const total = done.size > 0 && place !== null ? place.entrySec + ahead : sum;
   return total > 0 ? total : null;
-}
-
-function bell(centreSec: number, spread: number): Distribution {
-  return distributionOf(BELL.map((z) => centreSec * Math.exp(z * spread)), BELL_WEIGHTS);
 }
 
 /** Of a race that has ended and took so long. */

@@ -11,6 +11,9 @@ export type Child<Message> = {
   stop(): Promise<void>;
 };
 
+/** With which src/cli/raceline.mjs starts the service. */
+export const SERVICE_FLAGS = ['--max-semi-space-size=64'];
+
 /** Starts a file of processes/ with arguments as JSON. */
 export function startChild<Message>(file: string, options: object, nodeFlags: readonly string[] = []): Child<Message> {
   const child = fork(new URL(`./processes/${file}`, import.meta.url), [JSON.stringify(options)], {

@@ -1,5 +1,5 @@
 import { freshLog, rounded, type Figure, type Setting } from './bench.ts';
-import { startChild, type Child } from './child.ts';
+import { SERVICE_FLAGS, startChild, type Child } from './child.ts';
 import { appendAll, standardMix } from './mix.ts';
 import type { PipelineProcessOptions } from './processes/pipeline.ts';
 
@@ -24,7 +24,7 @@ async function updatesPerSec(broker: string, count: number): Promise<number> {
   const updates = standardMix(RACES);
   await appendAll(log, updates);
   await log.close();
-  const children = Array.from({ length: count }, (): Child<Progress> => startChild('pipeline.ts', { broker, prefix, from: Number.MAX_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER, inEventTime: true, reportEvery: 500 } satisfies PipelineProcessOptions));
+  const children = Array.from({ length: count }, (): Child<Progress> => startChild('pipeline.ts', { broker, prefix, from: Number.MAX_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER, inEventTime: true, reportEvery: 500 } satisfies PipelineProcessOptions, SERVICE_FLAGS));
   try {
     const done = children.map(() => 0);
     let startedAtMs = Number.NaN;

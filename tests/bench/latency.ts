@@ -7,7 +7,7 @@ import { partitionOf } from '../../src/race/partition.ts';
 import type { RaceUpdate } from '../../src/race/update.ts';
 import { fleetUpdates } from '../support/fleet.ts';
 import { freshLog, quantileOf, RACE_PARTITIONS, rounded, type Figure, type Setting } from './bench.ts';
-import { startChild } from './child.ts';
+import { SERVICE_FLAGS, startChild } from './child.ts';
 import { jsonRecord, UPDATES_PER_RACE } from './mix.ts';
 import type { BareLoopOptions } from './processes/bare-loop.ts';
 import type { PipelineProcessOptions } from './processes/pipeline.ts';
@@ -30,7 +30,7 @@ export async function latency(setting: Setting): Promise<Figure[]> {
   await createTopic(broker, `${prefix}bare`, RACE_PARTITIONS);
   const never = { from: Number.MAX_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER };
   const bare = startChild('bare-loop.ts', { broker, input: `${prefix}race-updates`, output: `${prefix}bare`, group: `${prefix}bare`, ...never } satisfies BareLoopOptions);
-  const ours = startChild('pipeline.ts', { broker, prefix, inEventTime: false, ...never } satisfies PipelineProcessOptions);
+  const ours = startChild('pipeline.ts', { broker, prefix, inEventTime: false, ...never } satisfies PipelineProcessOptions, SERVICE_FLAGS);
   const sentAtMs = new Map<string, number>();
   const measured = { ours: [] as number[], bare: [] as number[] };
   const note = (into: number[], raceId: string, at: number): void => {

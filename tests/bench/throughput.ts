@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs';
 import { waitUntil } from '../support/wait-until.ts';
 import { freshLog, RACE_PARTITIONS, rounded, type Figure, type Setting } from './bench.ts';
-import { startChild } from './child.ts';
+import { SERVICE_FLAGS, startChild } from './child.ts';
 import type { Stretch } from './meter.ts';
 import { appendAll, standardMix } from './mix.ts';
 import type { BareLoopOptions } from './processes/bare-loop.ts';
@@ -28,7 +28,7 @@ export async function throughput(setting: Setting): Promise<Figure[]> {
     return await measure<BareLoopOptions, Stretch>('bare-loop.ts', { broker, input: `${prefix}race-updates`, output, group: output, ...range });
   };
   const before = await bareOnce(`${prefix}bare-1`);
-  const ours = await measure<PipelineProcessOptions, PipelineStretch>('pipeline.ts', { broker, prefix, ...range, inEventTime: true });
+  const ours = await measure<PipelineProcessOptions, PipelineStretch>('pipeline.ts', { broker, prefix, ...range, inEventTime: true }, SERVICE_FLAGS);
   const after = await bareOnce(`${prefix}bare-2`);
   await log.close();
   const [rate, cpu] = [perSec(ours), cpuPerThousand(ours)];
@@ -45,8 +45,8 @@ export async function throughput(setting: Setting): Promise<Figure[]> {
   ];
 }
 
-async function measure<Options extends object, Message>(file: string, options: Options): Promise<Message> {
-  const child = startChild<Message>(file, options);
+async function measure<Options extends object, Message>(file: string, options: Options, nodeFlags: readonly string[] = []): Promise<Message> {
+  const child = startChild<Message>(file, options, nodeFlags);
   try {
     for (;;) {
       const message = await child.next();

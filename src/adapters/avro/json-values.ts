@@ -17,7 +17,8 @@ const MAX_DEPTH = 32;
 /** JSON text: the first byte that is no space is `{`, and the topic takes JSON. */
 export function looksLikeJson(topic: TopicName, bytes: Buffer): boolean {
   if (!jsonTopics.has(topic)) return false;
-  for (const byte of bytes) {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
     if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) continue;
     return byte === 0x7b;
   }

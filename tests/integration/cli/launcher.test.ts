@@ -90,6 +90,16 @@ describe('the launcher under Node 24', () => {
     expect(kept.output.stderr).toBe(`threads5pid${kept.child.pid};`);
   });
 
+  test('gives `up` room for what is new, and leaves a size that was set', async () => {
+    const print = '--import=data:text/javascript,process.stderr.write(`${process.execArgv};`)';
+    const raised = start(['up', '--help'], { env: { NODE_OPTIONS: print } });
+    expect(await raised.ended).toBe(0);
+    expect(raised.output.stderr).toBe(';--max-semi-space-size=64;');
+    const kept = start(['up', '--help'], { env: { NODE_OPTIONS: `${print} --max-semi-space-size=32` } });
+    expect(await kept.ended).toBe(0);
+    expect(kept.output.stderr).toBe(';;');
+  });
+
   test('gives other commands what they have', async () => {
     const run = start(['topology', '--help'], { env: printThreads });
     expect(await run.ended).toBe(0);

@@ -37,11 +37,13 @@ describe('Dockerfile', () => {
     for (const folder of folders) expect(kept).toContain(`!${folder}\n`);
   });
 
-  it('starts the launcher on the Node and with the threads that it wants, so that it starts no second process', () => {
-    const entry = (JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)?.[1] ?? '[]') as string[])[1] ?? '';
+  it('starts the launcher on the Node and with the threads and the flag that it wants, so that it starts no second process', () => {
+    const [, ...flags] = JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)?.[1] ?? '[]') as string[];
+    const entry = flags.pop() ?? '';
     const launcher = readFileSync(join(root, entry), 'utf8');
     const bases = [...dockerfile.matchAll(/^FROM node:(\d+)/gm)].map((match) => match[1]);
     expect(new Set(bases)).toEqual(new Set([/NEEDED_MAJOR = (\d+)/.exec(launcher)?.[1]]));
+    expect(flags).toEqual([/YOUNG_SPACE = '(.+)'/.exec(launcher)?.[1]]);
     expect(imageEnv['UV_THREADPOOL_SIZE']).toBe(/THREADS = '(\d+)'/.exec(launcher)?.[1]);
   });
 
