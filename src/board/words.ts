@@ -105,6 +105,17 @@ export function percent(ratio: number): string {
   return `${Math.round(100 * ratio)} %`;
 }
 
+/** Between which instants 8 of 10 such races end; null = there is nothing to judge by, or it should have ended. */
+export function rangeText({ standing, completedAt, p10At, p90At }: RaceRow, nowMs: number, timeZone: string | null): string | null {
+  return standing === 'cold' || completedAt !== null ? null : betweenText(p10At, p90At, nowMs, timeZone, true);
+}
+
+/** 14:32 and 14:36, as far as that is still to come; null = it is not, or is not known. */
+export function betweenText(fromMs: number | null, untilMs: number | null, nowMs: number, timeZone: string | null, withSeconds = false): string | null {
+  if (fromMs === null || untilMs === null || untilMs <= nowMs) return null;
+  return `${fromMs <= nowMs ? 'now' : clockTime(fromMs, nowMs, timeZone, withSeconds)} and ${clockTime(untilMs, nowMs, timeZone, withSeconds)}`;
+}
+
 /** What is said of the end of a race: a fixed time with a range, or plainly why there is none. */
 export type FinishText = { readonly main: string; readonly detail: string };
 

@@ -3,6 +3,9 @@ import { combine, hashText } from './hash.ts';
 /** Metadata keys of a source that are looked at; each is a slot for its values and a slot for its numbers in bins. */
 export const MOST_TRAITS = 24;
 export const SLOTS = 2 * MOST_TRAITS;
+/** Numbers of another size than this are no quantities. Chosen. */
+const LEAST_QUANTITY = 1e-9;
+const MOST_QUANTITY = 1e15;
 /** A key gives up its place when it has not been seen for so many races and another needs it. */
 const FORGOTTEN_AFTER = 1_000;
 /** A number with more different values than this is put in bins, too. */
@@ -63,11 +66,13 @@ export function readTrait({ list, byName }: Traits, key: string, value: string, 
 function numberOf(value: string): number {
   const first = value.charCodeAt(0);
   const isNumeric = (first >= 48 && first <= 57) || first === 45;
-  return isNumeric && value.length <= 24 ? finite(Number(value)) : Number.NaN;
+  return isNumeric && value.length <= 24 ? asQuantity(Number(value)) : Number.NaN;
 }
 
-function finite(number: number): number {
-  return Number.isFinite(number) ? number : Number.NaN;
+/** A number that is none would run off where it is multiplied. */
+function asQuantity(number: number): number {
+  const size = Math.abs(number);
+  return number === 0 || (size >= LEAST_QUANTITY && size <= MOST_QUANTITY) ? number : Number.NaN;
 }
 
 /** Half-octaves: a factor of 1.4. */

@@ -18,7 +18,7 @@ export function answerErrors(app: App, logger: Logger): void {
     if (answer.status === 503) void reply.header('retry-after', '1');
     // Whoever gave up on a body must not let the next request wait behind its rest.
     if (!request.raw.complete) void reply.header('connection', 'close');
-    return reply.code(answer.status).type('application/json; charset=utf-8').send(JSON.stringify(answer.body));
+    return reply.code(answer.status).type('application/json; charset=utf-8').send(JSON.stringify(bodyAt(request.url, answer)));
   });
 }
 
@@ -30,15 +30,20 @@ export function answerUnknown(app: App, routes: KnownRoutes, isLimited: boolean)
       ? failure('not_found', `There is no ${request.method} ${request.url.slice(0, 200)}`)
       : failure('method_not_allowed', `${request.method} is not possible here, ${methods.join(', ')} is`);
     if (methods.length > 0) void reply.header('allow', methods.join(', '));
-    return reply.code(answer.status).send(answer.body);
+    return reply.code(answer.status).send(bodyAt(request.url, answer));
   });
+}
+
+/** Clients of the API that dashboards of flights know look for the message in `detail`. */
+function bodyAt(url: string, { body }: HttpFailure): object {
+  return url.startsWith('/api/') ? { ...body, detail: body.message } : body;
 }
 
 function answerOf(error: unknown, bodyLimit: number, query: Readonly<Record<string, unknown>>, params: Readonly<Record<string, unknown>>): HttpFailure {
   if (error instanceof HttpFailure) return error;
   if (error instanceof AppError) return failureOf(error);
   const { validation, validationContext, statusCode, code } = (error ?? {}) as Partial<FastifyError>;
-  if (validation !== undefined) return validationFailure(validation, validationContext ?? 'request', validationContext === 'params' ? params : query);
+  if (validation !== undefined) return validationFailure(validation, validationContext === 'params' ? params : query);
   if (statusCode === 413) return failure('too_large', `The body must have at most ${bodyLimit / 1024 / 1024} MB`);
   if (statusCode === 415) return new HttpFailure(415, { error: 'Unsupported media type', code: 'invalid_request', message: 'The content-type is none that this route takes' });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {

@@ -82,5 +82,5 @@ export function rejectionFailure(rejection: Rejection, sent: Readonly<Record<str
 
 function shortened(value: unknown): unknown {
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
-  return typeof value === 'string' ? value.slice(0, 200) : typeof value;
+  return typeof value === 'string' ? value.slice(0, 200) : shown(value);
 }

@@ -1,7 +1,6 @@
 import type { RouteStore, StoredRoute } from '../runtime/route-store.ts';
-import type { App } from './app.ts';
 import type { GatewayContext } from './context.ts';
-import { failure, HttpFailure } from './failures.ts';
+import { failure } from './failures.ts';
 import { knownRoute } from './route-editor.ts';
 import { summaryOf } from './route-views.ts';
 import { vehicleOf, type Vehicle, type VehicleQuery } from './vehicle.ts';
@@ -21,12 +20,4 @@ export function meantBy(context: Pick<GatewayContext, 'view' | 'pending' | 'jour
 /** The active route that changed last. */
 export function activeRoute(routes: RouteStore): StoredRoute | undefined {
   return [...routes.all()].reverse().find((stored) => summaryOf(stored).active);
-}
-
-/** Puts the message of a refusal where clients of this API look for it. */
-export function tellDetail(app: App): void {
-  app.setErrorHandler((error) => {
-    if (error instanceof HttpFailure) error.body['detail'] = error.body.message;
-    throw error;
-  });
 }

@@ -6,6 +6,7 @@ import { nearestOnRoute, plannedAtMs, plannedSpeedMps, waypointsBy, type Route, 
 import { secondsAtSpeed } from '../journey/speed.ts';
 import type { StoredRoute } from '../runtime/route-store.ts';
 import { milestonesOfWaypoints } from './milestones-by-stage.ts';
+import { waypointId } from './route-pois.ts';
 import type { RouteWaypoint } from './route-views.ts';
 import { phaseOf, type Vehicle } from './vehicle.ts';
 
@@ -60,7 +61,7 @@ export function outlookOfNobody(stored: StoredRoute): Outlook {
 
 /** A waypoint as a place to be at. */
 export function targetOf({ vectors }: Route, { index, name, place, alongM, point }: Waypoint): Target {
-  return { poi: { id: `waypoint-${index}`, name, ...place, radius_m: null }, alongM, offM: 0, segment: Math.min(point, vectors.length - 2), index };
+  return { poi: { id: waypointId(index), name, ...place, radius_m: null }, alongM, offM: 0, segment: Math.min(point, vectors.length - 2), index };
 }
 
 function standingOf({ seen }: Vehicle, stored: StoredRoute, route: Route): Standing | null {

@@ -92,10 +92,14 @@ function poiIdsOf(stored: StoredRoute): ReadonlySet<string> {
   return ids;
 }
 
-/** The waypoint that an id stands for where points of interest and waypoints are one list; null = none. */
-function waypointOf(stored: StoredRoute, poiId: string): number | null {
-  const index = /^waypoint-(0|[1-9]\d{0,3})$/.exec(poiId)?.[1];
-  return index === undefined || Number(index) >= summaryOf(stored).waypoint_count || poiIdsOf(stored).has(poiId) ? null : Number(index);
+/** What a waypoint is called where points of interest and waypoints are one list. */
+export function waypointId(index: number): string {
+  return `waypoint-${index}`;
+}
+
+function isWaypoint(stored: StoredRoute, poiId: string): boolean {
+  const index = Number(/\d+$/.exec(poiId)?.[0]);
+  return poiId === waypointId(index) && index < summaryOf(stored).waypoint_count && !poiIdsOf(stored).has(poiId);
 }
 
 /**
@@ -104,7 +108,7 @@ function waypointOf(stored: StoredRoute, poiId: string): number | null {
  */
 export function routeOfPoi(routes: RouteStore, poiId: string, routeId: string | undefined): StoredRoute {
   const among = routeId === undefined ? [...routes.all()] : [knownRoute(routes, routeId)];
-  const having = among.filter((stored) => poiIdsOf(stored).has(poiId) || waypointOf(stored, poiId) !== null);
+  const having = among.filter((stored) => poiIdsOf(stored).has(poiId) || isWaypoint(stored, poiId));
   const active = having.filter((stored) => summaryOf(stored).active);
   const [found, other] = active.length > 0 ? active : having;
   if (found === undefined) throw poiNotFound(poiId);
@@ -114,5 +118,5 @@ export function routeOfPoi(routes: RouteStore, poiId: string, routeId: string | 
 
 /** Throws the answer for the id of a waypoint: it is a part of its route. */
 export function refuseWaypoint(stored: StoredRoute, poiId: string): void {
-  if (waypointOf(stored, poiId) !== null) throw failure('conflict', `${poiId} is a waypoint of the route ${JSON.stringify(stored.routeId)}: store the route anew to change it`);
+  if (isWaypoint(stored, poiId)) throw failure('conflict', `${poiId} is a waypoint of the route ${JSON.stringify(stored.routeId)}: store the route anew to change it`);
 }

@@ -10,7 +10,7 @@ import { useNow } from '../parts/use-now.ts';
 import { Wide } from '../parts/wide.tsx';
 import { raceLink, sourceLink } from '../routes.ts';
 import { useSettings } from '../settings.ts';
-import { clockTime, countdown, courseWords, delayText, distance, phaseWords, poiWords, speed, spell } from '../words.ts';
+import { betweenText, clockTime, countdown, courseWords, delayText, distance, phaseWords, poiWords, speed, spell } from '../words.ts';
 
 const EVERY_MS = 2_000;
 
@@ -53,10 +53,11 @@ type Timed = { readonly nowMs: number; readonly timeZone: string | null };
 function End({ journey: { phase, arrived_at: arrivedAt, eta_at: etaAt, p10_at: p10At, p90_at: p90At, departed_at: departedAt }, nowMs, timeZone }: Timed & { readonly journey: JourneyDetails }) {
   if (arrivedAt !== null) return <div><strong class="time">{clockTime(arrivedAt, nowMs, timeZone)}</strong><span class="sub">arrived{departedAt === null ? '' : `, ${spell((arrivedAt - departedAt) / 1_000)} after it left`}</span></div>;
   if (etaAt === null) return <div><strong class="time">No ETA</strong><span class="sub">{phase === 'pre_departure' ? 'it has not left, and nobody planned when' : 'it stands still, or nothing is known of its route'}</span></div>;
+  const range = betweenText(p10At, p90At, nowMs, timeZone);
   return (
     <div>
       <strong class="time">{clockTime(etaAt, nowMs, timeZone)}</strong>
-      <span class="sub">{countdown(etaAt, nowMs)}{p10At !== null && p90At !== null && `, 8 of 10 between ${clockTime(p10At, nowMs, timeZone)} and ${clockTime(p90At, nowMs, timeZone)}`}</span>
+      <span class="sub">{countdown(etaAt, nowMs)}{range !== null && `, 8 of 10 between ${range}`}</span>
     </div>
   );
 }
@@ -121,7 +122,7 @@ function Milestones({ waypoints, nowMs, timeZone }: Timed & { readonly waypoints
             <td class="name">{name}</td>
             <td>{passedAt !== null ? `passed ${at(passedAt)}` : left === null ? 'passed unseen' : <b>{at(etaAt)}</b>}</td>
             <td>{passedAt !== null || etaAt === null ? '–' : countdown(etaAt, nowMs)}</td>
-            <td>{p10At === null || p90At === null ? '–' : `${at(p10At)} and ${at(p90At)}`}</td>
+            <td>{betweenText(p10At, p90At, nowMs, timeZone) ?? '–'}</td>
             <td>{at(plannedAt)}</td>
             <td>{plannedAt === null || known === null ? '–' : delayText((known - plannedAt) / 1_000)}</td>
             <td>{left === null ? '–' : distance(left)}</td>

@@ -15,7 +15,7 @@ import { useNow } from '../parts/use-now.ts';
 import { Wide } from '../parts/wide.tsx';
 import { journeyLink, raceLink, sourceLink } from '../routes.ts';
 import { useSettings } from '../settings.ts';
-import { basisText, clockTime, finishText, fullTime, moved, percent, reasonText, spell, standingWords } from '../words.ts';
+import { basisText, clockTime, finishText, fullTime, moved, percent, rangeText, reasonText, spell, standingWords } from '../words.ts';
 
 type Stage = { name: string; occurrence: number; state: string; started_at: number | null; completed_at: number | null; planned_sec: number | null };
 type Details = RaceView & { stages: Stage[]; plan: { name: string; planned_sec: number | null }[]; events: { type: string; at: number; data: string | null }[]; events_dropped: number; route_id: string | null };
@@ -38,6 +38,9 @@ export function RacePage({ raceId }: { readonly raceId: string }) {
   if (race === null) return <main id="main">{details.error === null ? <Loading what="the race" /> : <StoredRace raceId={raceId} failure={<Failure error={details.error} again={details.again} />} />}</main>;
   const row = live?.row ?? rowOf(race, nowMs, 0, pinned.includes(raceId));
   const finish = finishText(row, nowMs, timeZone);
+  const stages = stagesOf(details.data, row);
+  // What the revision has no room for and the race has not reported.
+  const more = row.stages.length + (race.eta?.milestones_dropped ?? 0) - stages.length;
   return (
     <main id="main">
       <nav class="crumbs" aria-label="Where this is"><a href="#/">Live</a> › <a href={sourceLink(race.source)}>{race.source}</a></nav>
@@ -51,7 +54,7 @@ export function RacePage({ raceId }: { readonly raceId: string }) {
         <ProgressBar row={row} />
         <Facts race={race} row={row} isOnRoute={(details.data?.route_id ?? null) !== null} nowMs={nowMs} timeZone={timeZone} />
       </section>
-      {stagesOf(details.data, row).length > 0 && <section><h2>Stages</h2><StageStrip stages={stagesOf(details.data, row)} nowMs={nowMs} timeZone={timeZone} /></section>}
+      {stages.length > 0 && <section><h2>Stages</h2><StageStrip stages={stages} nowMs={nowMs} timeZone={timeZone} />{more > 0 && <p class="sub">And {more} more to come.</p>}</section>}
       <Revisions race={race} timeZone={timeZone} nowMs={nowMs} />
       <LikeRuns race={race} timeZone={timeZone} nowMs={nowMs} />
       <div class="columns">
@@ -73,15 +76,16 @@ export function RacePage({ raceId }: { readonly raceId: string }) {
 function Facts({ race, row, isOnRoute, nowMs, timeZone }: { readonly race: RaceView; readonly row: RaceRow; readonly isOnRoute: boolean; readonly nowMs: number; readonly timeZone: string | null }) {
   const at = (instant: number | null): string => (instant === null ? '–' : clockTime(instant, nowMs, timeZone, true));
   const isLive = race.state === 'running' || race.state === 'queued';
+  const range = rangeText(row, nowMs, timeZone);
   return (
     <dl class="facts">
       <div><dt>State</dt><dd>{standingWords[row.standing]}{race.attempt > 1 ? `, attempt ${race.attempt}` : ''}</dd></div>
       {race.queued_at !== null && <div><dt>Queued</dt><dd>{at(race.queued_at)}{race.started_at !== null && race.started_at > race.queued_at ? ` (waited ${spell((race.started_at - race.queued_at) / 1_000)})` : ''}</dd></div>}
       <div><dt>Started</dt><dd>{at(race.started_at)}</dd></div>
       {race.completed_at !== null && <div><dt>Ended</dt><dd>{at(race.completed_at)}</dd></div>}
-      {isLive && row.p10At !== null && row.p90At !== null && <div><dt>8 of 10 end between</dt><dd>{at(row.p10At)} and {at(row.p90At)}</dd></div>}
+      {isLive && range !== null && <div><dt>8 of 10 end between</dt><dd>{range}</dd></div>}
       {isLive && row.basis !== null && row.basis !== 'none' && <div><dt>Judged by</dt><dd>{basisText(row.basis)}</dd></div>}
-      {isLive && row.basis !== null && row.basis !== 'none' && <div><dt>Within 20 %</dt><dd>{percent(row.confidence)} sure</dd></div>}
+      {isLive && row.standing !== 'cold' && row.basis !== null && row.basis !== 'none' && <div><dt>Within 20 %</dt><dd>{percent(row.confidence)} sure</dd></div>}
       {isLive && row.deadlineAt !== null && <div><dt>Deadline</dt><dd>{at(row.deadlineAt)}{row.deadlineProbability === null ? '' : `, kept with ${percent(row.deadlineProbability)}`}</dd></div>}
       {isOnRoute && <div><dt>Journey</dt><dd><a href={journeyLink(race.race_id)}>on the map</a></dd></div>}
       {race.deeplink !== null && /^https?:/.test(race.deeplink) && <div><dt>Elsewhere</dt><dd><a href={race.deeplink} rel="noopener noreferrer" target="_blank">open</a></dd></div>}

@@ -61,6 +61,11 @@ export function Plot(props: PlotProps) {
   return <figure class="plot" role="img" aria-label={props.label}><div ref={place} style={{ minHeight: `${HEIGHT_PX}px` }} /></figure>;
 }
 
+/** Within a second all instants read alike. */
+function withoutRepeats(texts: readonly string[]): string[] {
+  return texts.map((text, index) => (text === texts[index - 1] ? '' : text));
+}
+
 function dataOf({ x, series, along = 'time' }: PlotProps): uPlot.AlignedData {
   return [x.map((value) => placeOf(value, along)), ...series.map(({ values }) => [...values])];
 }
@@ -92,7 +97,7 @@ function optionsOf({ x, series, along = 'time', y, isLogarithmic = false, yRange
       y: { ...(isLogarithmic ? { distr: 3 as const } : {}), ...(yRange === undefined ? {} : { range: [...yRange] as [number, number] }) },
     },
     axes: [
-      { ...axis, space: X_LABEL_PX, ...(xSplits === undefined ? {} : { splits: xSplits }), values: (_plot: uPlot, splits: number[]) => splits.map((value) => (value === null ? '' : sayX(value))) },
+      { ...axis, space: X_LABEL_PX, ...(xSplits === undefined ? {} : { splits: xSplits }), values: (_plot: uPlot, splits: number[]) => withoutRepeats(splits.map((value) => (value === null ? '' : sayX(value)))) },
       {
         ...axis, size: 86, ...(y === 'duration' ? { incrs: durationSteps } : {}),
         ...(isLogarithmic && y === 'duration' ? { splits: (_plot: uPlot, _axis: number, low: number, high: number) => roundDurations(low, high, HEIGHT_PX / Y_LABEL_PX), filter: (_plot: uPlot, splits: number[]) => splits } : {}),

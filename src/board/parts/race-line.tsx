@@ -53,7 +53,7 @@ export function PinButton({ row }: { readonly row: RaceRow }) {
 export function RevisionPill({ row, nowMs }: { readonly row: RaceRow; readonly nowMs: number }) {
   const isFresh = row.issuedAt !== null && nowMs - row.issuedAt < 60_000 && row.movedSec !== null && Math.abs(row.movedSec) >= 1;
   const isLive = row.standing === 'running' || row.standing === 'correcting' || row.standing === 'overdue';
-  const why = row.reason === null ? '' : `Revision ${row.revision}: ${reasonText(row.reason)}${row.movedSec === null ? '' : `, ${moved(row.movedSec)}`}; ${percent(row.confidence)} sure to be within 20 %`;
+  const why = row.reason === null || row.standing === 'cold' ? '' : `Revision ${row.revision}: ${reasonText(row.reason)}${row.movedSec === null ? '' : `, ${moved(row.movedSec)}`}; ${percent(row.confidence)} sure to be within 20 %`;
   return (
     <span class={`pill is-${row.standing}`} title={why}>
       {isLive && isFresh && row.movedSec !== null ? `${moved(row.movedSec)} · ${reasonText(row.reason ?? 'other')}` : standingWords[row.standing]}
@@ -68,6 +68,6 @@ function sinceText(row: RaceRow, nowMs: number): string {
 }
 
 function rangeTitle(row: RaceRow): string {
-  if (row.p10At === null || row.p90At === null || row.startedAt === null || row.completedAt !== null) return '';
+  if (row.standing === 'cold' || row.p10At === null || row.p90At === null || row.startedAt === null || row.completedAt !== null) return '';
   return `8 of 10 such runs end after ${spell((row.p10At - row.startedAt) / 1_000)} to ${spell((row.p90At - row.startedAt) / 1_000)}`;
 }

@@ -17,14 +17,17 @@ export function StageStrip({ stages, nowMs, timeZone, isSmall = false }: { reado
     return <div class="strip" aria-hidden="true">{shown.map((stage, index) => <span key={index} class={`is-${stage.state}${stage.passedAt === null ? '' : ' is-done'}`} title={textOf(stage)} />)}</div>;
   }
   return (
-    <ol class="stages">
-      {shown.map((stage, index) => (
-        <li key={index} class={`is-${stage.state}${stage.passedAt === null ? '' : ' is-done'}`}>
-          <span class="name">{stage.name}</span>
-          <span class="sub">{stage.passedAt !== null ? clockTime(stage.passedAt, nowMs, timeZone, true) : stage.etaAt === null ? stage.state : `≈ ${clockTime(stage.etaAt, nowMs, timeZone, true)}`}</span>
-          {stage.passedAt === null && stage.p90At !== null && <span class="sub">likely by {clockTime(stage.p90At, nowMs, timeZone, true)}</span>}
-        </li>
-      ))}
-    </ol>
+    <>
+      <ol class="stages">
+        {shown.map((stage, index) => (
+          <li key={index} class={`is-${stage.state}${stage.passedAt === null ? '' : ' is-done'}`}>
+            <span class="name">{stage.name}</span>
+            <span class="sub">{stage.passedAt !== null ? clockTime(stage.passedAt, nowMs, timeZone, true) : stage.etaAt === null ? stage.state : `≈ ${clockTime(stage.etaAt, nowMs, timeZone, true)}`}</span>
+            {stage.passedAt === null && stage.p90At !== null && <span class="sub">likely by {clockTime(stage.p90At, nowMs, timeZone, true)}</span>}
+          </li>
+        ))}
+      </ol>
+      {shown.length < stages.length && <p class="sub">{shown.length} of {stages.length} stages, about the first that is not over.</p>}
+    </>
   );
 }

@@ -3,7 +3,7 @@ import { adapterMetrics } from '../adapter-metrics.ts';
 import { adapterRegistry, type AdapterState } from '../adapters.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
-import { failure, HttpFailure } from '../failures.ts';
+import { fieldFailure, HttpFailure } from '../failures.ts';
 import { failures, textAnswer } from '../schemas.ts';
 import { objectBody } from '../validation.ts';
 
@@ -34,9 +34,7 @@ export function adapterRoutes(app: App, context: GatewayContext): void {
     const body = objectBody(request.body);
     const id = text(body, 'id');
     const intervalSec = body['health_interval_seconds'] ?? 60;
-    if (typeof intervalSec !== 'number' || !(intervalSec >= 0 && intervalSec <= MAX_INTERVAL_SEC)) {
-      throw failure('invalid_request', `health_interval_seconds must be a number in 0..${MAX_INTERVAL_SEC}, got ${JSON.stringify(intervalSec)}`);
-    }
+    if (typeof intervalSec !== 'number' || !(intervalSec >= 0 && intervalSec <= MAX_INTERVAL_SEC)) throw fieldFailure('health_interval_seconds', intervalSec, `a number in 0..${MAX_INTERVAL_SEC}`);
     registry.register({
       id,
       type: text(body, 'adapter_type'),
@@ -109,7 +107,7 @@ export function adapterRoutes(app: App, context: GatewayContext): void {
 function text(body: Readonly<Record<string, unknown>>, name: string): string {
   const value = body[name];
   if (typeof value === 'string' && value.length >= 1 && value.length <= 200) return value;
-  throw failure('invalid_request', `${name} must be a text of 1..200 characters, got ${value === undefined ? 'nothing' : typeof value}`);
+  throw fieldFailure(name, value, 'text of 1..200 characters');
 }
 
 /** The numbers and instants of a report; anything else is dropped, and no more than 20. */

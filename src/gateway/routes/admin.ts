@@ -4,7 +4,7 @@ import { readMetrics, sumOf } from '../../bridge/metrics-text.ts';
 import type { App } from '../app.ts';
 import { createCompactor, type CompactionJob } from '../compaction.ts';
 import type { GatewayContext } from '../context.ts';
-import { HttpFailure } from '../failures.ts';
+import { fieldFailure, type HttpFailure } from '../failures.ts';
 import { iso, isoOrNull } from '../iso.ts';
 import { interpolatedQuantile } from '../metric-quantile.ts';
 import { purgeRaces } from '../purge.ts';
@@ -185,16 +185,18 @@ async function newestRecord({ log }: GatewayContext, topic: TopicName): Promise<
 }
 
 function raceIds(value: unknown): string[] {
-  if (!Array.isArray(value) || value.length === 0) throw invalid('race_ids must be a non-empty array');
-  if (value.length > MAX_PURGED) throw invalid(`race_ids must hold at most ${MAX_PURGED} ids, got ${value.length}`);
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_PURGED) throw invalid('race_ids', value, `a list of 1..${MAX_PURGED} ids`);
   for (const id of value) {
-    if (typeof id !== 'string' || id === '' || id.length > 200) throw invalid('race_ids must hold texts of 1..200 characters');
+    if (typeof id !== 'string' || id === '' || id.length > 200) throw invalid('race_ids', id, 'a list of texts of 1..200 characters');
   }
   return value as string[];
 }
 
-function invalid(message: string): HttpFailure {
-  return new HttpFailure(400, { error: 'invalid_request', message, code: 'invalid_request' });
+/** The origin's own `error` in front. */
+function invalid(name: string, value: unknown, range: string): HttpFailure {
+  const refused = fieldFailure(name, value, range);
+  refused.body.error = 'invalid_request';
+  return refused;
 }
 
 function noted(value: unknown): string | null {

@@ -6,7 +6,7 @@ import { fitsLetter, headerText, readLetters, replayOf, type LetterFilter } from
 import { appendInChunks } from '../../runtime/append-in-chunks.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
-import { failure } from '../failures.ts';
+import { failure, fieldFailure } from '../failures.ts';
 import { failures } from '../schemas.ts';
 import { objectBody } from '../validation.ts';
 
@@ -207,24 +207,24 @@ function shown(record: LogRecord): DeadLetter {
 function instantOf(value: unknown, field: string): number | undefined {
   if (value === undefined) return undefined;
   const ms = typeof value === 'string' && /^\d+$/.test(value) ? parseInstant(Number(value)) : parseInstant(value);
-  if (ms === null) throw failure('invalid_request', `${field} must be ISO 8601 with an offset, or epoch ms, in 1970..2100`, { value: String(value).slice(0, 100) });
+  if (ms === null) throw fieldFailure(field, value, 'ISO 8601 with an offset, or epoch ms, in 1970..2100');
   return ms;
 }
 
 function textOf(value: unknown, field: string): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== 'string') throw failure('invalid_request', `${field} must be text, got ${typeof value}`);
+  if (typeof value !== 'string') throw fieldFailure(field, value, 'text');
   return value;
 }
 
 function flagOf(value: unknown, field: string): boolean {
-  if (value !== undefined && typeof value !== 'boolean') throw failure('invalid_request', `${field} must be true or false, got ${typeof value}`);
+  if (value !== undefined && typeof value !== 'boolean') throw fieldFailure(field, value, 'true or false');
   return value === true;
 }
 
 function wholeOf(value: unknown, field: string): number | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw failure('invalid_request', `${field} must be a whole number from 0, got ${typeof value === 'number' ? value : typeof value}`);
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw fieldFailure(field, value, 'a whole number from 0');
   return value;
 }
 

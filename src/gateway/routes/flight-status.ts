@@ -5,9 +5,9 @@ import { parseInstant } from '../../race/instant.ts';
 import { isFinished } from '../../race/state.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
-import { failure, HttpFailure, rejectionFailure } from '../failures.ts';
+import { failure, fieldFailure, HttpFailure, rejectionFailure } from '../failures.ts';
 import { PhaseName, VehicleParams } from '../flight-schemas.ts';
-import { meantBy, tellDetail, type Meant } from '../meant.ts';
+import { meantBy, type Meant } from '../meant.ts';
 import { flightStatusOf, FlightStatusBody } from '../origin-flight.ts';
 import { failures } from '../schemas.ts';
 import { submitUpdates } from '../submit.ts';
@@ -33,7 +33,6 @@ const TransitionPost = Type.Object({ phase: PhaseName, reason });
 export function flightStatusRoutes(app: App, context: GatewayContext): void {
   const { clock } = context;
   app.addHook('preHandler', requireVehicles(context));
-  tellDetail(app);
 
   const answer = ({ vehicle, stored }: Meant) => flightStatusOf(vehicle, stored, clock.nowMs());
 
@@ -50,7 +49,7 @@ export function flightStatusRoutes(app: App, context: GatewayContext): void {
   }, async (request) => {
     const body = readBody(request.body);
     const phase = body['phase'];
-    if (!isPhase(phase)) throw failure('invalid_request', 'phase must be pre_departure, in_flight or post_arrival', { value: typeof phase === 'string' ? phase.slice(0, 200) : typeof phase });
+    if (!isPhase(phase)) throw fieldFailure('phase', phase, 'pre_departure, in_flight or post_arrival');
     if (phase === 'pre_departure') throw refusedStep('No phase leads back to pre_departure: open another race for another journey');
     return await move(request.query, phase === 'in_flight' ? DEPART : ARRIVE, { reason: body['reason'] });
   });
@@ -71,7 +70,7 @@ export function flightStatusRoutes(app: App, context: GatewayContext): void {
     refuseStep(vehicle, type, atMs);
     const { race_id: raceId, source } = vehicle.facts;
     const why = body['reason'] ?? null;
-    if (why !== null && (typeof why !== 'string' || why.length > LONGEST_REASON)) throw failure('invalid_request', `reason must be text of at most ${LONGEST_REASON} characters`);
+    if (why !== null && (typeof why !== 'string' || why.length > LONGEST_REASON)) throw fieldFailure('reason', why, `text of at most ${LONGEST_REASON} characters`);
     const facts = type === DEPART ? { state: 'running', started_at: atMs } : { state: 'passed', completed_at: atMs };
     const result = await submitUpdates(context, raceId, [{ race_id: raceId, source, at: nowMs, ...facts, event: { type, at: atMs, data: why } }]);
     if ('rejection' in result) throw rejectionFailure(result.rejection, body);
@@ -100,7 +99,7 @@ function readBody(body: unknown): Record<string, unknown> {
 function instantOf(value: unknown, nowMs: number): number {
   if (value === undefined || value === null) return nowMs;
   const atMs = typeof value === 'string' ? (parseInstant(value) ?? parseInstant(`${value}Z`)) : null;
-  if (atMs === null || atMs > nowMs + AHEAD_MS) throw failure('invalid_request', 'timestamp must be an instant between 1970 and 5 minutes from now', { value: typeof value === 'string' ? value.slice(0, 200) : typeof value });
+  if (atMs === null || atMs > nowMs + AHEAD_MS) throw fieldFailure('timestamp', value, 'an instant between 1970 and 5 minutes from now');
   return atMs;
 }
 

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { parseInstant } from '../../race/instant.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
-import { failure } from '../failures.ts';
+import { failure, fieldFailure } from '../failures.ts';
 import { failures } from '../schemas.ts';
 
 const MAX_LIMIT = 10_000;
@@ -90,7 +90,7 @@ function eventsOf(context: GatewayContext, raceId: string): object[] {
 function instantOf(name: string, value: string | undefined): number | null {
   if (value === undefined || value === '') return null;
   const atMs = parseInstant(/^\d+$/.test(value) ? Number(value) : value);
-  if (atMs === null) throw failure('invalid_request', `${name} must be ISO 8601 with an offset or epoch milliseconds, got ${JSON.stringify(value.slice(0, 100))}`, { value: value.slice(0, 100), range: '1970..2100' });
+  if (atMs === null) throw fieldFailure(name, value, 'ISO 8601 with an offset, or epoch ms, in 1970..2100');
   return atMs;
 }
 
@@ -111,7 +111,7 @@ function readCursor(text: string): Cursor {
   } catch {
     // Falls through: not JSON is no cursor either.
   }
-  throw failure('invalid_request', 'cursor must be the next_cursor of an earlier page', { value: text.slice(0, 100) });
+  throw fieldFailure('cursor', text, 'the next_cursor of an earlier page');
 }
 
 function isWhole(value: unknown): value is number {

@@ -4,7 +4,6 @@ import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
 import { iso } from '../iso.ts';
-import { tellDetail } from '../meant.ts';
 import { failures } from '../schemas.ts';
 
 const tags = ['compatible'];
@@ -21,8 +20,6 @@ const AccuracyBody = Type.Object({
 
 /** What the API that dashboards of flights know tells of its ETAs and its cache: accuracy from ClickHouse, and that nothing is cached. */
 export function originEtaMetricRoutes(app: App, context: GatewayContext): void {
-  tellDetail(app);
-
   app.get('/api/routes/metrics/eta-accuracy', {
     schema: { tags, summary: 'How right the ETAs of vehicles were', response: { 200: AccuracyBody, ...failures } },
   }, async () => {
@@ -31,13 +28,13 @@ export function originEtaMetricRoutes(app: App, context: GatewayContext): void {
   });
 
   app.get('/api/routes/metrics/eta-cache', {
-    schema: { tags, summary: 'Nothing is cached: every answer is made when it is asked for', response: { 200: Type.Object({ cached_entries: Type.Integer(), ttl_seconds: Type.Number(), timestamp: Type.String({ format: 'date-time' }) }) } },
+    schema: { tags, summary: 'Nothing is cached: every answer is made when it is asked for', response: { 200: Type.Object({ cached_entries: Type.Integer(), ttl_seconds: Type.Number(), timestamp: Type.String({ format: 'date-time' }) }), ...failures } },
   }, async () => ({ cached_entries: 0, ttl_seconds: 0, timestamp: iso(context.clock.nowMs()) }));
 
   for (const [action, more] of [['cleanup', { entries_removed: 0 }], ['clear', {}]] as const) {
     app.post(`/api/routes/cache/${action}`, {
       config: { scope: 'read' },
-      schema: { tags, summary: 'Nothing is cached: nothing is removed', response: { 200: Type.Object({ status: Type.String(), entries_removed: Type.Optional(Type.Integer()), message: Type.String() }) } },
+      schema: { tags, summary: 'Nothing is cached: nothing is removed', response: { 200: Type.Object({ status: Type.String(), entries_removed: Type.Optional(Type.Integer()), message: Type.String() }), ...failures } },
     }, async () => ({ status: 'success', ...more, message: 'Nothing is cached' }));
   }
 }

@@ -5,7 +5,7 @@ import type { StoredRoute } from '../../runtime/route-store.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure, fieldFailure } from '../failures.ts';
-import { meantBy, tellDetail } from '../meant.ts';
+import { meantBy } from '../meant.ts';
 import { poiRecordsOf, PoiRecordBody, type PoiRecord } from '../origin-pois.ts';
 import { knownRoute } from '../route-editor.ts';
 import { addPoi, LONGEST_POI_NAME, poiNotFound, poiFields, putPoi, readPoi, refuseWaypoint, removePoi, routeOfPoi } from '../route-pois.ts';
@@ -42,7 +42,6 @@ const PoiPut = Type.Object({ name: orNull(name), latitude: orNull(latitude), lon
 export function originPoiRecordRoutes(app: App, context: GatewayContext): void {
   const { routes, routeEditor: editor } = context;
   app.addHook('preHandler', requireVehicles(context));
-  tellDetail(app);
 
   const recordOf = (stored: StoredRoute, poiId: string): PoiRecord => {
     const found = poiRecordsOf(stored).findLast(({ id }) => id === poiId);

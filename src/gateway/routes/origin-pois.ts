@@ -4,7 +4,7 @@ import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
 import { EtaMode, VehicleParams } from '../flight-schemas.ts';
 import { iso } from '../iso.ts';
-import { meantBy, tellDetail, type Meant } from '../meant.ts';
+import { meantBy, type Meant } from '../meant.ts';
 import { modeFields, modeOf, PoiWithEtaBody, poisWithEtas, type PoiWithEta } from '../origin-pois.ts';
 import { outlookOfNobody, outlookOfPosition, outlookOfVehicle, type AskedPosition, type Outlook } from '../outlook.ts';
 import { summaryOf } from '../route-views.ts';
@@ -38,7 +38,6 @@ type Query = { readonly race_id?: string; readonly route_id?: string; readonly l
 export function originPoiRoutes(app: App, context: GatewayContext): void {
   const { clock } = context;
   app.addHook('preHandler', requireVehicles(context));
-  tellDetail(app);
 
   const listed = (query: Query): { readonly mode: ReturnType<typeof modeOf>; readonly pois: PoiWithEta[] } => {
     const meant = meantBy(context, query);

@@ -3,10 +3,10 @@ import { KNOT_MPS } from '../../journey/geodesy.ts';
 import type { StoredRoute } from '../../runtime/route-store.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
-import { failure } from '../failures.ts';
+import { failure, type HttpFailure } from '../failures.ts';
 import { VehicleParams } from '../flight-schemas.ts';
 import { formFile } from '../form-file.ts';
-import { activeRoute, meantBy, tellDetail } from '../meant.ts';
+import { activeRoute, meantBy } from '../meant.ts';
 import { locationEtaOf, LocationEtaBody, routeProgressOf, RouteProgressBody, waypointEtaOf, WaypointEtaBody, type Placed } from '../origin-progress.ts';
 import {
   activeTimingOf, fileNameOf, originRouteDetailOf, originRouteOf, originRouteStatsOf, OriginRouteBody, OriginRouteDetailBody, OriginRouteStatsBody, OriginTimingBody, type OriginRoute,
@@ -39,11 +39,15 @@ const positionFields = {
 const PositionQuery = Type.Object(positionFields);
 type PositionQuery = { readonly current_position_lat?: number; readonly current_position_lon?: number; readonly current_speed_knots?: number; readonly race_id?: string };
 
+/** In the words that their clients know. */
+function indexRefused(index: number, count: number): HttpFailure {
+  return failure('invalid_request', `Waypoint index ${index} out of range (route has ${count} waypoints)`, { value: index, range: `0..${count - 1}` });
+}
+
 /** Routes in the names of the API that dashboards of flights know. */
 export function originRouteRoutes(app: App, context: GatewayContext): void {
   const { clock, routes, routeEditor: editor } = context;
   app.addHook('preHandler', requireVehicles(context));
-  tellDetail(app);
 
   const shown = (stored: StoredRoute): OriginRoute => originRouteOf(stored, vehicleOn(stored));
   const vehicleOn = ({ routeId }: StoredRoute): Vehicle | undefined => vehicleOf(context, { route_id: routeId }) ?? undefined;
@@ -155,7 +159,7 @@ export function originRouteRoutes(app: App, context: GatewayContext): void {
     const outlook = placed(knownRoute(routes, request.params.id), request.query);
     const { waypoints } = outlook.route;
     const waypoint = waypoints[request.params.index];
-    if (waypoint === undefined) throw failure('invalid_request', `Waypoint index ${request.params.index} out of range (route has ${waypoints.length} waypoints)`);
+    if (waypoint === undefined) throw indexRefused(request.params.index, waypoints.length);
     return waypointEtaOf(outlook, waypoint);
   });
 

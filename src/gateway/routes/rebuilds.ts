@@ -6,13 +6,15 @@ import { rebuildOf, type RebuildRow } from '../../runtime/rebuild-store.ts';
 import type { App } from '../app.ts';
 import { clusterBody, clusterDetail, modelOf, rolloutOf } from '../clusters.ts';
 import type { GatewayContext } from '../context.ts';
-import { failure, HttpFailure } from '../failures.ts';
+import { failure, fieldFailure, HttpFailure } from '../failures.ts';
 import { failures } from '../schemas.ts';
 import { objectBody } from '../validation.ts';
 
 const Any = Type.Unsafe({ type: 'object', additionalProperties: true });
 const Source = Type.String({ minLength: 1, maxLength: 200 });
 const SourceQuery = Type.Object({ source: Type.Optional(Source) });
+const MOST_CLUSTERS = 10_000;
+const ClustersQuery = Type.Object({ source: Type.Optional(Source), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_CLUSTERS, default: MOST_CLUSTERS })) });
 const ClusterParam = Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) });
 const TriggerPost = Type.Object({ source: Type.Optional(Type.Union([Source, Type.Null()], { description: `Absent = every source with at least ${LEAST_RACES} finished races` })) });
 const SourcePost = Type.Object({ source: Source });
@@ -46,14 +48,17 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
   }
 
   app.get('/clusters', {
-    schema: { tags: compatible, summary: 'Clusters in force, of every source or of one', querystring: SourceQuery, response: { 200: Type.Array(Any), ...failures } },
+    schema: { tags: compatible, summary: 'Clusters in force, of every source or of one', querystring: ClustersQuery, response: { 200: Type.Array(Any), ...failures } },
   }, async (request) => {
     const rollout = await rolloutOf(context);
     const sources = request.query.source === undefined ? context.clusterModels.sources() : [request.query.source];
-    return sources.flatMap((source) => {
+    const { limit = MOST_CLUSTERS } = request.query;
+    const clusters: object[] = [];
+    for (const source of sources) {
       const model = modelOf(context, rollout, source);
-      return model === undefined ? [] : model.clusters.map((cluster) => clusterBody(model, cluster));
-    });
+      for (const cluster of model?.clusters.slice(0, limit - clusters.length) ?? []) clusters.push(clusterBody(model!, cluster));
+    }
+    return clusters;
   });
 
   const findCluster = async (id: string, of: (source: string) => readonly string[] | null): Promise<object> => {
@@ -195,6 +200,7 @@ export function rebuildRoutes(app: App, context: GatewayContext): void {
 }
 
 const MOST_SOURCE_LENGTH = 200;
+const SOURCE_RANGE = `text of 1..${MOST_SOURCE_LENGTH} characters, not *`;
 
 function fieldsOf(body: unknown): Record<string, unknown> {
   return body === undefined || body === null ? {} : objectBody(body);
@@ -204,13 +210,13 @@ function fieldsOf(body: unknown): Record<string, unknown> {
 function sourceIn(body: unknown): string | null {
   const { source } = fieldsOf(body);
   if (source === undefined || source === null) return null;
-  if (typeof source !== 'string' || source === '' || source === '*' || source.length > MOST_SOURCE_LENGTH) throw failure('invalid_request', `source must be a text of 1..${MOST_SOURCE_LENGTH} characters, not *`);
+  if (typeof source !== 'string' || source === '' || source === '*' || source.length > MOST_SOURCE_LENGTH) throw fieldFailure('source', source, SOURCE_RANGE);
   return source;
 }
 
 function requiredSource(body: unknown): string {
   const source = sourceIn(body);
-  if (source === null) throw failure('invalid_request', 'source is missing');
+  if (source === null) throw fieldFailure('source', undefined, SOURCE_RANGE);
   return source;
 }
 
@@ -218,7 +224,7 @@ function requiredSource(body: unknown): string {
 function numberIn(body: unknown, name: string, most: number): number | null {
   const value = fieldsOf(body)[name];
   if (value === undefined) return null;
-  if (typeof value !== 'number' || !(value >= 0 && value <= most)) throw failure('invalid_request', `${name} must be a number in 0..${most}`);
+  if (typeof value !== 'number' || !(value >= 0 && value <= most)) throw fieldFailure(name, value, `a number in 0..${most}`);
   return value;
 }
 
@@ -227,7 +233,7 @@ const modes = ['shadow', 'canary', 'production'] as const;
 function modeIn(body: unknown): (typeof modes)[number] {
   const { mode = 'shadow' } = fieldsOf(body);
   const found = modes.find((one) => one === mode);
-  if (found === undefined) throw failure('invalid_request', `mode must be one of ${modes.join(', ')}`);
+  if (found === undefined) throw fieldFailure('mode', mode, `one of ${modes.join(', ')}`);
   return found;
 }
 

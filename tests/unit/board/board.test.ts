@@ -4,7 +4,7 @@ import { quantileOf, readMetrics, sumOf } from '../../../src/bridge/metrics-text
 import { rowOf } from '../../../src/board/live/race-list.ts';
 import { rowAtPx, topOfRow } from '../../../src/board/row-heights.ts';
 import { roundDurations } from '../../../src/board/ticks.ts';
-import { clockTime, countdown, delayText, distance, finishText, moved, speed, spell } from '../../../src/board/words.ts';
+import { clockTime, countdown, delayText, distance, finishText, moved, rangeText, speed, spell } from '../../../src/board/words.ts';
 import { etaView, NOW_MS, raceView } from './view.ts';
 
 describe('words', () => {
@@ -28,6 +28,15 @@ describe('words', () => {
   const said = (part: Parameters<typeof raceView>[0]) => finishText(rowOf(raceView(part), NOW_MS, 0, false), NOW_MS, 'UTC');
   test('a running race has a fixed time and a range', () => expect(said({})).toEqual({ main: clockTime(NOW_MS + 60_000, NOW_MS, 'UTC', true), detail: `likely by ${clockTime(NOW_MS + 90_000, NOW_MS, 'UTC', true)}` }));
   test('one without history has no number', () => expect(said({ eta: etaView({ basis: 'bootstrap', display: { finish_at: NOW_MS + 1, state: 'cold' } }) })).toEqual({ main: 'running 1 min', detail: 'no history to judge by' }));
+  const range = (part: Parameters<typeof raceView>[0], laterMs = 0) => rangeText(rowOf(raceView(part), NOW_MS, 0, false), NOW_MS + laterMs, 'UTC');
+  test('a range begins now at the earliest, and is over when it should have ended', () => {
+    const [p10, p90] = [rowOf(raceView({}), NOW_MS, 0, false)].flatMap(({ p10At, p90At }) => [p10At!, p90At!]) as [number, number];
+    const at = (instant: number): string => clockTime(instant, NOW_MS, 'UTC', true);
+    expect(range({}, p10 - 1 - NOW_MS)).toBe(`${at(p10)} and ${at(p90)}`);
+    expect(range({}, p10 - NOW_MS)).toBe(`now and ${at(p90)}`);
+    expect(range({}, p90 - NOW_MS)).toBeNull();
+    expect(range({ eta: etaView({ basis: 'bootstrap', display: { finish_at: NOW_MS + 1, state: 'cold' } }) })).toBeNull();
+  });
   test('a silent one says since when', () => expect(said({ eta: etaView({ display: { finish_at: NOW_MS, state: 'stuck' } }) })).toEqual({ main: 'Stuck?', detail: 'nothing heard for 1 min' }));
   test('a queued one says how long it waits and will take', () => expect(said({ state: 'queued', started_at: null, queued_at: NOW_MS - 30_000 })).toEqual({ main: 'waiting 30 s', detail: 'then about 2 min' }));
   test('an ended one says how long it took', () => expect(said({ state: 'failed', completed_at: NOW_MS, duration_sec: 60 }).detail).toBe('took 1 min'));

@@ -93,6 +93,19 @@ describe('the mixture of contexts', () => {
     expect(widthOf(1)[0]!).toBeLessThan(0.2);
   });
 
+  test('numbers that are no quantities leave it what it was', () => {
+    const random = seededRandom(12);
+    const mixture = createMixture();
+    const odd = ['1e308', '-1e308', '1e-308', '5e-324', '-0', '99999999999999999999'];
+    for (let i = 0; i < 400; i++) {
+      const plan = 10 + Math.floor(990 * random());
+      const isOdd = i > 200 && i % 3 === 0;
+      learnMixture(mixture, subject(`title ${i % 5}`, { plan: isOdd ? odd[i % odd.length]! : String(plan), delay: odd[(i + 1) % odd.length]! }), plan, true);
+    }
+    expect(etaOf(mixture, subject('title 1', { plan: '300' }))).toBeCloseTo(300, -1.5);
+    for (const plan of odd) expect(Math.abs(Math.log(etaOf(mixture, subject('title 1', { plan })) / 500))).toBeLessThan(2);
+  });
+
   test('costs a bounded amount, whatever the titles, keys and values', () => {
     const mixture = createMixture();
     const keys = Array.from({ length: 100 }, (_, i) => `key${i}`);
