@@ -61,14 +61,18 @@ function reportedTotalSec({ progress_points }: RaceState, startedAtMs: number): 
 }
 
 function totalByReport(report: ProgressPoint | undefined, startedAtMs: number): number | null {
-  return report === undefined || report.progress < LEAST_PROGRESS ? null : (report.at - startedAtMs) / 10 / report.progress;
+  return report === undefined || !saysSomething(report) ? null : (report.at - startedAtMs) / 10 / report.progress;
 }
 
-/** Whether a report says what an earlier one did, that the published forecast knew or that was looked at since and moved nothing. */
+function saysSomething({ progress }: ProgressPoint): boolean {
+  return progress >= LEAST_PROGRESS;
+}
+
+/** Whether a report says what an earlier one did that said something, that the published forecast knew or that was looked at since and moved nothing. */
 function repeatsReport({ progress_points, started_at }: RaceState, { event_at }: Published, reportedSec: number, toleranceSec: number): boolean {
   // Of a full list the first after the publication may be gone: the next one was not looked at if it repeated that.
-  const first = progress_points.length < MAX_PROGRESS_POINTS ? progress_points[0] : undefined;
-  const heard = progress_points.findLast(({ at }) => at <= event_at) ?? first;
+  const first = progress_points.length < MAX_PROGRESS_POINTS ? progress_points.find(saysSomething) : undefined;
+  const heard = progress_points.findLast((point) => point.at <= event_at && saysSomething(point)) ?? first;
   const heardSec = heard === progress_points.at(-1) ? null : totalByReport(heard, started_at!);
   return heardSec !== null && isNear(reportedSec, heardSec, toleranceSec, REPORT_AGREES);
 }

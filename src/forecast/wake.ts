@@ -61,8 +61,10 @@ function silenceEndsAtMs(race: RaceState): number {
  * then grows faster than the silence, and it would never be over.
  */
 function p90SecOf({ checkpoints, started_at, first_at, last_at }: RaceState): number | null {
-  const heard = checkpoints.findLast(({ elapsed_sec }) => (started_at ?? first_at) + 1000 * elapsed_sec <= last_at);
-  return (heard ?? checkpoints[0])?.p90_sec ?? null;
+  const fromMs = started_at ?? first_at;
+  // Mostly the last one: each update asks.
+  for (let i = checkpoints.length - 1; i > 0; i--) if (fromMs + 1000 * checkpoints[i]!.elapsed_sec <= last_at) return checkpoints[i]!.p90_sec;
+  return checkpoints[0]?.p90_sec ?? null;
 }
 
 function overdueAtMs({ published, started_at }: RaceState): number {

@@ -67,6 +67,14 @@ describe('the graph', () => {
     expect(driver.store.get('r1')).toBeUndefined();
   });
 
+  it.each([
+    ['r1', 'r1', true], ['r1', 'r2', false], ['r1', 'r11', false], ['r11', 'r1', false], ['läufer', 'läufer', true], ['läufer', 'laufer', false], ['läufer', 'läufe', false], ['r\u{1f3c1}', 'r\u{1f3c1}', true],
+  ])('under the key %s it takes an update of race %s: %s', async (key, raceId, isTaken) => {
+    const driver = await graphDriver({ nowMs: T0 });
+    const { deadLetters } = driver.sendRaw({ key: Buffer.from(key), value: Buffer.from(JSON.stringify({ race_id: raceId, source: 'ci/acme', at: T0 })) });
+    expect(deadLetters.map(({ rejection }) => rejection.code)).toEqual(isTaken ? [] : ['key_mismatch']);
+  });
+
   it('withdraws the revisions of a forgotten race, and forgets it under the sources that the order names', async () => {
     const driver = await graphDriver({ nowMs: T0 + 60_000 });
     driver.send(submission);

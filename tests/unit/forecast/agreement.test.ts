@@ -45,6 +45,10 @@ describe('repeatsPublished()', () => {
     // 250 s where 300 are published, but so it was at 50 s.
     expect(repeatsPublished(undefined, running(far, { published }), progress, START + 150_000)).toBe(true);
     expect(repeatsPublished(undefined, running([[70, 28], [150, 60]], { published }), progress, START + 150_000)).toBe(true);
+    // A first report, before or after, that says nothing yet hides none that does.
+    expect(repeatsPublished(undefined, running([[65, 5], [70, 28], [150, 60]], { published }), progress, START + 150_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[50, 5], [70, 28], [150, 60]], { published }), progress, START + 150_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[65, 5], [70, 28]], { published }), progress, START + 70_000)).toBe(false);
     expect(repeatsPublished(undefined, running([[70, 28]], { published }), progress, START + 70_000)).toBe(false);
     expect(repeatsPublished(undefined, running([[50, 25], [150, 60]], { published }), progress, START + 150_000)).toBe(false);
     // 270 s: most of its kind have ended by 260.
