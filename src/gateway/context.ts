@@ -9,13 +9,13 @@ import type { DoctorReport } from '../runtime/doctor.ts';
 import type { RunningRebuild } from '../runtime/rebuilder.ts';
 import type { RouteStore } from '../runtime/route-store.ts';
 import type { Appender } from './appender.ts';
-import type { FirstEtas } from './first-eta.ts';
-import type { MapTiles } from './map-tiles.ts';
-import type { SeenJourneys } from './journeys.ts';
-import type { PendingWrites } from './pending.ts';
-import type { RouteEditor } from './route-editor.ts';
+import type { FirstEtas } from './live/first-eta.ts';
+import type { MapTiles } from './journeys/map-tiles.ts';
+import type { SeenJourneys } from './journeys/journeys.ts';
+import type { PendingWrites } from './live/pending.ts';
+import type { RouteEditor } from './journeys/route-editor.ts';
 import type { Tokens } from './tokens.ts';
-import type { RaceLiveView } from './view.ts';
+import type { RaceLiveView } from './live/view.ts';
 
 /** Plain callbacks, for counters; they must not throw. */
 type GatewayHooks = {

@@ -54,7 +54,7 @@ export function RacePage({ raceId }: { readonly raceId: string }) {
         <ProgressBar row={row} />
         <Facts race={race} row={row} isOnRoute={(details.data?.route_id ?? null) !== null} nowMs={nowMs} timeZone={timeZone} />
       </section>
-      {stages.length > 0 && <section><h2>Stages</h2><StageStrip stages={stages} nowMs={nowMs} timeZone={timeZone} />{more > 0 && <p class="sub">And {more} more to come.</p>}</section>}
+      {stages.length > 0 && <section><h2>Stages</h2><StageStrip stages={stages} more={Math.max(0, more)} nowMs={nowMs} timeZone={timeZone} /></section>}
       <Revisions race={race} timeZone={timeZone} nowMs={nowMs} />
       <LikeRuns race={race} timeZone={timeZone} nowMs={nowMs} />
       <div class="columns">

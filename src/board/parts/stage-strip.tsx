@@ -3,8 +3,8 @@ import { clockTime } from '../words.ts';
 
 const MOST_SHOWN = 40;
 
-/** The stages side by side, each with when it ended or should end. */
-export function StageStrip({ stages, nowMs, timeZone, isSmall = false }: { readonly stages: readonly StageMark[]; readonly nowMs: number; readonly timeZone: string | null; readonly isSmall?: boolean }) {
+/** The stages side by side, each with when it ended or should end; `more` = how many there are beyond them. */
+export function StageStrip({ stages, more = 0, nowMs, timeZone, isSmall = false }: { readonly stages: readonly StageMark[]; readonly more?: number; readonly nowMs: number; readonly timeZone: string | null; readonly isSmall?: boolean }) {
   // Of many, those about the first that is not over.
   const current = stages.findIndex(({ passedAt }) => passedAt === null);
   const first = Math.max(0, Math.min(stages.length - MOST_SHOWN, (current < 0 ? stages.length : current) - MOST_SHOWN / 2));
@@ -27,7 +27,7 @@ export function StageStrip({ stages, nowMs, timeZone, isSmall = false }: { reado
           </li>
         ))}
       </ol>
-      {shown.length < stages.length && <p class="sub">{shown.length} of {stages.length} stages, about the first that is not over.</p>}
+      {shown.length < stages.length + more && <p class="sub">{shown.length} of {stages.length + more} stages, about the first that is not over.</p>}
     </>
   );
 }

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs, type Timestamp } from '@bufbuild/protobuf/wkt';
-import { eventData, type OriginRace } from '../origin-race.ts';
+import { eventData, type OriginRace } from '../origin/race.ts';
 import {
   EtaSource, EventSchema, RaceSchema, RaceState, type AddEventRequest, type Event, type Race, type UpdateRaceRequest,
 } from './generated/race_pb.js';

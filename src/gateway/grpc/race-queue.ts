@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
-import { ENCODED_RACE_BYTES, type FrameSink, type RaceFrame } from '../frame-sink.ts';
-import { originRaceOf } from '../origin-race.ts';
-import type { ViewedRace } from '../view.ts';
+import { ENCODED_RACE_BYTES, type FrameSink, type RaceFrame } from '../live/frame-sink.ts';
+import { originRaceOf } from '../origin/race.ts';
+import type { ViewedRace } from '../live/view.ts';
 import { RaceUpdate_UpdateType as Type, RaceUpdateSchema, type RaceUpdate } from './generated/race_pb.js';
 import { instant, raceMessage } from './messages.ts';
 

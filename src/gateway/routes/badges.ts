@@ -4,10 +4,10 @@ import { isFinished } from '../../race/state.ts';
 import type { App } from '../app.ts';
 import { badgeSvg, type Badge } from '../badge.ts';
 import type { GatewayContext } from '../context.ts';
-import { durationSec } from '../facts.ts';
+import { durationSec } from '../live/facts.ts';
 import { raceNotFound } from '../failures.ts';
 import { failures, RaceIdParam, textAnswer } from '../schemas.ts';
-import type { ViewedRace } from '../view.ts';
+import type { ViewedRace } from '../live/view.ts';
 import { requireView } from './require-view.ts';
 
 const tags = ['v1'];

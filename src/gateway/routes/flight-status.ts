@@ -6,13 +6,13 @@ import { isFinished } from '../../race/state.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure, fieldFailure, HttpFailure, rejectionFailure } from '../failures.ts';
-import { PhaseName, VehicleParams } from '../flight-schemas.ts';
-import { meantBy, type Meant } from '../meant.ts';
-import { flightStatusOf, FlightStatusBody } from '../origin-flight.ts';
+import { PhaseName, VehicleParams } from '../origin/flight-schemas.ts';
+import { meantBy, type Meant } from '../journeys/meant.ts';
+import { flightStatusOf, FlightStatusBody } from '../origin/flight.ts';
 import { failures } from '../schemas.ts';
 import { submitUpdates } from '../submit.ts';
 import { objectBody } from '../validation.ts';
-import { phaseOf, type Vehicle, type VehicleQuery } from '../vehicle.ts';
+import { phaseOf, type Vehicle, type VehicleQuery } from '../journeys/vehicle.ts';
 import { requireVehicles } from './require-view.ts';
 
 const tags = ['compatible'];

@@ -3,7 +3,7 @@ import { compileFilter } from '../../bridge/frames.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
-import { journeyDetailsOf, journeyViewOf, JourneyBody, JourneyDetailsBody, type JourneyDetails, type JourneyView } from '../journey-views.ts';
+import { journeyDetailsOf, journeyViewOf, JourneyBody, JourneyDetailsBody, type JourneyDetails, type JourneyView } from '../journeys/journey-views.ts';
 import { failures, RaceIdParam } from '../schemas.ts';
 import { requireVehicles } from './require-view.ts';
 

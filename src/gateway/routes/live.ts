@@ -3,7 +3,7 @@ import { compileFilter, type RaceView } from '../../bridge/frames.ts';
 import { messageOf } from '../../errors.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
-import { raceDetailsOf, raceViewOf, type RaceDetails } from '../facts.ts';
+import { raceDetailsOf, raceViewOf, type RaceDetails } from '../live/facts.ts';
 import { raceNotFound } from '../failures.ts';
 import { failures, RaceIdParam, RaceListQuery, RaceViewBody } from '../schemas.ts';
 import { requireView } from './require-view.ts';

@@ -4,20 +4,20 @@ import type { StoredRoute } from '../../runtime/route-store.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure, type HttpFailure } from '../failures.ts';
-import { VehicleParams } from '../flight-schemas.ts';
+import { VehicleParams } from '../origin/flight-schemas.ts';
 import { formFile } from '../form-file.ts';
-import { activeRoute, meantBy } from '../meant.ts';
-import { locationEtaOf, LocationEtaBody, routeProgressOf, RouteProgressBody, waypointEtaOf, WaypointEtaBody, type Placed } from '../origin-progress.ts';
+import { activeRoute, meantBy } from '../journeys/meant.ts';
+import { locationEtaOf, LocationEtaBody, routeProgressOf, RouteProgressBody, waypointEtaOf, WaypointEtaBody, type Placed } from '../origin/progress.ts';
 import {
   activeTimingOf, fileNameOf, originRouteDetailOf, originRouteOf, originRouteStatsOf, OriginRouteBody, OriginRouteDetailBody, OriginRouteStatsBody, OriginTimingBody, type OriginRoute,
-} from '../origin-routes.ts';
-import { outlookOfPosition, outlookOfVehicle } from '../outlook.ts';
-import { knownRoute } from '../route-editor.ts';
-import { kmlOf } from '../route-kml.ts';
-import { routeInFile } from '../route-upload.ts';
-import { summaryOf } from '../route-views.ts';
+} from '../origin/routes.ts';
+import { outlookOfPosition, outlookOfVehicle } from '../journeys/outlook.ts';
+import { knownRoute } from '../journeys/route-editor.ts';
+import { kmlOf } from '../journeys/route-kml.ts';
+import { routeInFile } from '../journeys/route-upload.ts';
+import { summaryOf } from '../journeys/route-views.ts';
 import { failures, textAnswer } from '../schemas.ts';
-import { vehicleOf, vehiclesByRoute, type Vehicle } from '../vehicle.ts';
+import { vehicleOf, vehiclesByRoute, type Vehicle } from '../journeys/vehicle.ts';
 import { requireVehicles } from './require-view.ts';
 
 const MAX_FILE_BYTES = 5 * 1024 * 1024;

@@ -3,10 +3,10 @@ import { Type } from 'typebox';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
-import { knownRoute } from '../route-editor.ts';
-import { addPoi, LONGEST_POI_NAME, poiFields, putPoi, readPoi, removePoi } from '../route-pois.ts';
-import { routeInFile } from '../route-upload.ts';
-import { PoiBody, RouteSummaryBody, RouteViewBody, routeViewOf, summaryOf, type RouteSummary, type RouteView } from '../route-views.ts';
+import { knownRoute } from '../journeys/route-editor.ts';
+import { addPoi, LONGEST_POI_NAME, poiFields, putPoi, readPoi, removePoi } from '../journeys/route-pois.ts';
+import { routeInFile } from '../journeys/route-upload.ts';
+import { PoiBody, RouteSummaryBody, RouteViewBody, routeViewOf, summaryOf, type RouteSummary, type RouteView } from '../journeys/route-views.ts';
 import { failures } from '../schemas.ts';
 import { objectBody } from '../validation.ts';
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { buildGateway } from '../../../src/gateway/server.ts';
 import { closeCodes } from '../../../src/bridge/frames.ts';
-import { etaViewOf, factsOf, raceViewOf } from '../../../src/gateway/facts.ts';
+import { etaViewOf, factsOf, raceViewOf } from '../../../src/gateway/live/facts.ts';
 import { etaUpdate, gatewayDeps, openEngines, raceState } from './harness.ts';
 
 test('schemas/openapi.json is what the routes say (write it anew with vitest -u)', async () => {
