@@ -2,7 +2,7 @@ import type { Basis, MetadataEntry, RaceState } from '../race/state.ts';
 import { bootstrapDistribution } from './bootstrap.ts';
 import { placeOfRace, servingOf, type Clustering, type Placed } from './clusterings.ts';
 import type { Distribution } from './distribution.ts';
-import { blend } from './mixture.ts';
+import { blend } from './blend.ts';
 import type { SourceModel } from './model.ts';
 import { room } from './scratch.ts';
 

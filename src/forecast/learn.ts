@@ -7,7 +7,8 @@ import type { FinishedRace, HistoryRecord, StageFacts } from './history-record.t
 import { conditionOn, logSec, massBelow, quantile } from './distribution.ts';
 import { forgetRace } from './forget.ts';
 import { forgetBase } from './history-base.ts';
-import { blend, learnMixture, type Subject } from './mixture.ts';
+import { blend, learnMixture } from './blend.ts';
+import type { Subject } from './contexts.ts';
 import { contextKey, createTitleModel, DURATION, LEG, LIMITS, ORDINALS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { createClaims, learnClaims } from './producer-eta.ts';
 import { createCurve, learnCurve } from './progress-curve.ts';

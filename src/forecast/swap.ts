@@ -1,6 +1,6 @@
 import { cellOf, openClustering, type Clustering, type Clusterings, type FindModel } from './clusterings.ts';
 import type { ModelSwap } from './history-record.ts';
-import { seedCluster } from './mixture.ts';
+import { seedCluster } from './contexts.ts';
 import { NO_VERSION, type SourceModel, type Versions } from './model.ts';
 
 /**

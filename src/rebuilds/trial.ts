@@ -1,7 +1,9 @@
 import { cellOf } from '../forecast/clusterings.ts';
 import { logSec, point, quantile } from '../forecast/distribution.ts';
 import { median } from '../forecast/median.ts';
-import { blend, createMixture, learnMixture, seedCluster, type Subject } from '../forecast/mixture.ts';
+import { blend, learnMixture } from '../forecast/blend.ts';
+import { seedCluster, type Subject } from '../forecast/contexts.ts';
+import { createMixture } from '../forecast/mixture.ts';
 import { withScratch } from '../forecast/scratch.ts';
 import { isWithin20 } from '../forecast/within20.ts';
 

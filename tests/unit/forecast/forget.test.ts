@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FinishedRace, HistoryRecord } from '../../../src/forecast/history-record.ts';
 import { learn } from '../../../src/forecast/learn.ts';
-import { blend } from '../../../src/forecast/mixture.ts';
+import { blend } from '../../../src/forecast/blend.ts';
 import { createSourceModel, decodeModel, DURATION, encodeModel, type SourceModel } from '../../../src/forecast/model.ts';
 import { cell, type Ring } from '../../../src/forecast/ring.ts';
 import { createTaughtRaces, noteTaught, ordinalsOf, taughtColumn, taughtRacesOf } from '../../../src/forecast/taught-races.ts';

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { point } from '../../../src/forecast/distribution.ts';
-import { blend, createMixture, learnMixture, MOST_CELLS, type Mixture, type Subject } from '../../../src/forecast/mixture.ts';
+import { blend, learnMixture } from '../../../src/forecast/blend.ts';
+import type { Subject } from '../../../src/forecast/contexts.ts';
+import { createMixture, MOST_CELLS, type Mixture } from '../../../src/forecast/mixture.ts';
 import { seededRandom } from '../../support/random.ts';
 
 const subject = (title: string, metadata: Record<string, string> = {}): Subject => ({ title, startedAtMs: 0, metadata: Object.entries(metadata).map(([key, value]) => ({ key, value })) });
