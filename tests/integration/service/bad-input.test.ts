@@ -36,7 +36,7 @@ describe.skipIf(whyNoEngines() !== null)('bad input to a running service on Kafk
     ['a negative duration', { ...ok, state: 'passed', duration_sec: -5 }, 'duration_out_of_range', -5, '0..315,360,000'],
     ['a negative ETA', { ...ok, eta_sec: -1 }, 'eta_out_of_range', -1, '0..315,360,000'],
     ['a state that does not exist', { ...ok, state: 'exploded' }, 'state_invalid', 'exploded', 'queued, running, passed, failed, canceled'],
-    ['10,000 metadata keys', { ...ok, metadata: Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`k${index}`, 'v'])) }, 'metadata_too_large', 'object', 'at most 100 keys'],
+    ['10,000 metadata keys', { ...ok, metadata: Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`k${index}`, 'v'])) }, 'metadata_too_large', 'an object', 'at most 100 keys'],
     ['an id with NUL', { ...ok, id: 'a\0b' }, 'id_invalid', 'a\0b', '1..200 characters without control characters'],
   ])('POST /race refuses %s with 400, code, value and range', async (_, body, code, value, range) => {
     const response = await post('/race', JSON.stringify(body), 'application/json');
