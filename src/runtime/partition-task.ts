@@ -17,7 +17,7 @@ import { beginEpochIfRecreated } from './input-position.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { PartitionGraph, type GraphOptions, type GraphOutputs } from './partition-graph.ts';
 import type { PartitionStore } from './race-store.ts';
-import type { Timers } from './timers.ts';
+import { pause, type Timers } from './timers.ts';
 import { beginTurn } from './turns.ts';
 
 /**
@@ -25,6 +25,8 @@ import { beginTurn } from './turns.ts';
  * once: of a backlog in slices of 2,000 two thirds as many states were sent as in slices of 1,000.
  */
 export const SLICE_RECORDS = 2_000;
+/** How soon it is asked again whether the partition is ours. */
+const LOOK_AGAIN_MS = 50;
 /** Wake-ups in one slice at most. */
 const SLICE_WAKE_UPS = 250;
 /** Leaves room for the totals and framing in one send, so that a slice's changelog is all there or not at all. */
@@ -45,6 +47,8 @@ export type TaskOptions = GraphOptions & {
   /** The offset that race-updates' next record had when the partition was restored. */
   readonly endOffset: number;
   readonly commit: (nextOffset: number) => Promise<void>;
+  /** Whether the partition is surely ours; default: it is until `stop`. */
+  readonly isHeld?: () => boolean;
 };
 
 /** Encoded only when it is sent: what cannot be encoded is kept like what cannot be sent. */
@@ -196,6 +200,8 @@ export class PartitionTask {
     const { signal } = this.#lost;
     signal.throwIfAborted();
     const { log, partition, commit, hooks } = this.#options;
+    await this.#untilHeld();
+    signal.throwIfAborted();
     if (!slice.outputsSent) {
       await this.#sendOutputs(slice.outputs);
       slice.outputsSent = true;
@@ -214,6 +220,12 @@ export class PartitionTask {
         this.#options.logger.warn({ partition, error }, 'Commit failed; the next one makes up for it');
       }
     });
+  }
+
+  /** A process that slept must not speak for what others own: it is told in a moment. */
+  async #untilHeld(): Promise<void> {
+    const { signal } = this.#lost;
+    while (this.#options.isHeld?.() === false && !signal.aborted) await pause(this.#options.timers, LOOK_AGAIN_MS, signal);
   }
 
   async #sendOutputs(outputs: GraphOutputs): Promise<void> {

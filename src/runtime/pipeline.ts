@@ -73,6 +73,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     const task = new PartitionTask({
       partition, partitionCount, historyPartitions, log, codec, clock, logger, timers, hooks, store, writerId: taskId, endOffset,
       models: learner, routeOf: (routeId) => routes?.active(routeId), graceMs: GRACE_MS, finishedTtlMs: options.finishedTtlMs,
+      isHeld: () => subscription === null || closed !== null || isSurelyHeld(partition),
       commit: async (nextOffset) => (subscription ?? await subscribed.promise).commit({ topic: 'race-updates', partition }, nextOffset),
     });
     tasks.set(partition, task);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord, RecordBatch, RecordLog } from '../../../src/ports/record-log.ts';
 import { emptyUpdate } from '../../../src/race/update.ts';
@@ -23,16 +24,17 @@ function makeTask() {
   const appended: string[] = [];
   const refused = new Set<string>();
   const time = { nowMs: T0 };
+  const lease = { isHeld: true };
   const append = async (topic: string): Promise<number> => {
     if (refused.has(topic)) throw new Error(`${topic} refused`);
     return appended.push(topic);
   };
   const task = new PartitionTask({
     partition: 0, partitionCount: 1, historyPartitions: 1, log: { append } as unknown as RecordLog, codec, clock: { nowMs: () => time.nowMs }, logger: silentLogger,
-    timers: systemTimers, hooks: noHooks, store: new PartitionStore(initialPosition(0)), writerId: 'w', endOffset: 0, commit: async () => {},
+    timers: systemTimers, hooks: noHooks, store: new PartitionStore(initialPosition(0)), writerId: 'w', endOffset: 0, commit: async () => {}, isHeld: () => lease.isHeld,
     models: { modelOf: () => undefined, versionOf: () => '0@0' }, graceMs: HOUR_MS, finishedTtlMs: 24 * HOUR_MS,
   });
-  return { task, appended, refused, time };
+  return { task, appended, refused, time, lease };
 }
 
 describe('PartitionTask', () => {
@@ -64,6 +66,25 @@ describe('PartitionTask', () => {
     await task.process(batch([record(0, 'r1'), record(1, 'r2')], 2));
     await task.process(batch([record(0, 'r1'), record(1, 'r2'), record(2, 'r3')], 3));
     expect(task.store.position).toMatchObject({ epoch: 0, applied_offset: 2, read: 3, applied: 3, skipped: 2 });
+  });
+
+  it('sends nothing while it is not sure that the partition is its own: goes on when it is, gives up when it is lost', async () => {
+    const kept = makeTask();
+    kept.lease.isHeld = false;
+    const processed = kept.task.process(batch([record(0, 'r1')], 1));
+    await sleep(120);
+    expect(kept.appended).toEqual([]);
+    kept.lease.isHeld = true;
+    await processed;
+    expect(kept.appended).toEqual(['eta-updates', 'race-states']);
+
+    const lost = makeTask();
+    lost.lease.isHeld = false;
+    const refused = lost.task.process(batch([record(0, 'r1')], 1)).then(() => 'processed', (error: { code: string }) => error.code);
+    await sleep(20);
+    lost.task.stop();
+    expect(await refused).toBe('partition_lost');
+    expect(lost.appended).toEqual([]);
   });
 
   it('sends nothing after its loss', async () => {
