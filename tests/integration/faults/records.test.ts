@@ -121,7 +121,7 @@ describe.skipIf(whyNoEngines() !== null)('a service that is sent records nobody 
 
   async function haveDeadLetters(code: string, count: number): Promise<Letter[]> {
     const list = async (): Promise<Letter[]> => (await (await fetch(`${service.url}/v1/dead-letters?code=${code}&limit=1000`)).json() as { items: Letter[] }).items;
-    await waitUntil(`${count} dead letters with ${code}`, async () => (await list()).length >= count, 30_000);
+    await waitUntil(`${count} dead letters with ${code}`, async () => (await list()).length >= count, 60_000);
     const letters = await list();
     expect(letters.length).toBe(count);
     expect(new Set(letters.map(({ partition, offset }) => `${partition}/${offset}`)).size).toBe(count);
