@@ -1,7 +1,7 @@
 import { chooseKeys } from './choose-keys.ts';
 import { expertWeights, judge, tableOf, weigh } from './context-weights.ts';
 import { addCluster, CONTEXT, gather, gathered, MOST_SAMPLES, reading, teachContexts, type Subject } from './contexts.ts';
-import { blendLogs, type Distribution } from './distribution.ts';
+import { blendLogs, logSec, type Distribution } from './distribution.ts';
 import type { Mixture } from './mixture.ts';
 import { remember } from './recent-races.ts';
 import { admitTrait, noteNumber } from './traits.ts';
@@ -56,7 +56,7 @@ function isByCluster(): boolean {
  * @param beforeIt called with what was expected of it (scratch), unless nothing is known of the source.
  */
 export function learnMixture(mixture: Mixture, subject: Subject, sec: number, hasPassed: boolean, beforeIt?: (expected: Distribution) => void): void {
-  const log = Math.log(Math.max(sec, 1e-3));
+  const log = logSec(sec);
   const { traits } = mixture;
   for (const { key, value } of subject.metadata) if (value !== null) admitTrait(traits, key, mixture.taught);
   gather(mixture, subject);

@@ -1,3 +1,4 @@
+import { appended } from '../race/appended.ts';
 import { MAX_CHECKPOINTS, type Checkpoint } from '../race/state.ts';
 
 /**
@@ -5,7 +6,7 @@ import { MAX_CHECKPOINTS, type Checkpoint } from '../race/state.ts';
  * that they stay spread over the race's life; the first and the last always stay, as do those of versions that did not serve.
  */
 export function withCheckpoint(checkpoints: readonly Checkpoint[], added: Checkpoint): Checkpoint[] {
-  const all = checkpoints.toSpliced(checkpoints.length, 0, added);
+  const all = appended(checkpoints, added);
   if (all.length <= MAX_CHECKPOINTS) return all;
   let closest = 1;
   let gap = Infinity;

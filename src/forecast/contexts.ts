@@ -1,5 +1,6 @@
 import { maskTitle } from '../race/mask.ts';
 import { findCell, pushSample, readCell, type Cells } from './cells.ts';
+import { logSec } from './distribution.ts';
 import { combine, hashText } from './hash.ts';
 import { readLikeRaces } from './like-races.ts';
 import { CELL_SAMPLES, LONG_SAMPLES, type Mixture } from './mixture.ts';
@@ -290,5 +291,5 @@ function teachClusters({ cells, taught }: Mixture, { cluster = 0, trialClusters 
 export function seedCluster({ cells, taught }: Mixture, cluster: number, samplesSec: readonly number[]): void {
   const key = combine(cluster, SALT.cluster);
   if (findCell(cells, key) >= 0) return;
-  for (const sec of samplesSec) if (sec > 0) pushSample(cells, key, Math.log(Math.max(sec, 1e-3)), taught);
+  for (const sec of samplesSec) if (sec > 0) pushSample(cells, key, logSec(sec), taught);
 }

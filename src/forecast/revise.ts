@@ -1,3 +1,4 @@
+import { appended } from '../race/appended.ts';
 import { shareShown, shownOf } from '../race/compact.ts';
 import { currentMetadata } from '../race/metadata.ts';
 import { predictProgress, updateIntervalHintSec } from '../race/progress.ts';
@@ -125,7 +126,7 @@ function publish(
   const shown = forecast === null ? null : { revision, issued_at: nowMs, confidence: forecast.confidence, eta_sec: forecast.etaSec, basis, reason };
   const next: RaceState = {
     ...race, revision, published, previous_eta_sec: previousEtaSec, display,
-    eta_revisions: shown === null ? race.eta_revisions : shareShown(race.eta_revisions.toSpliced(race.eta_revisions.length, 0, shown).slice(-SHOWN_REVISIONS), checkpoints),
+    eta_revisions: shown === null ? race.eta_revisions : shareShown(appended(race.eta_revisions, shown).slice(-SHOWN_REVISIONS), checkpoints),
     checkpoints,
     shown_progress: Math.max(race.shown_progress, progress?.current ?? 0),
   };

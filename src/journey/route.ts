@@ -60,8 +60,8 @@ export type Route = {
 export const MOST_POINTS = 10_000;
 export const MOST_WAYPOINTS = 400;
 export const MOST_POIS = 1_000;
-const LONGEST_NAME = 200;
-const LONGEST_DESCRIPTION = 1_000;
+export const LONGEST_NAME = 200;
+export const LONGEST_DESCRIPTION = 1_000;
 
 /** Whether these are coordinates of a place. 0, 0 is what receivers say that have no fix: it is none. */
 export function isPlace(lat: number, lon: number): boolean {

@@ -1,5 +1,6 @@
 import { reject, type Rejection } from '../errors.ts';
 import { abandon, revive } from './abandon.ts';
+import { appended } from './appended.ts';
 import { newRace, nextAttempt, opensAttempt, tellsOfEarlierAttempt, tellsOfNextAttempt } from './attempt.ts';
 import type { Change } from './change.ts';
 import { mergeEvent } from './events.ts';
@@ -299,10 +300,9 @@ function noteIgnored(tally: Tally, same: boolean): void {
 function withPoint(points: ProgressPoint[], point: ProgressPoint): ProgressPoint[] {
   const last = points.at(-1);
   if (last !== undefined && last.progress === point.progress) return points;
-  // Neither `push`, which makes room for many more, nor `concat`, which takes three times as long.
-  if (last === undefined || last.at !== point.at) return points.length < MAX_PROGRESS_POINTS ? points.toSpliced(points.length, 0, point) : shifted(points, point);
+  if (last === undefined || last.at !== point.at) return points.length < MAX_PROGRESS_POINTS ? appended(points, point) : shifted(points, point);
   const kept = points.slice(0, -1);
-  return kept.at(-1)?.progress === point.progress ? kept : kept.toSpliced(kept.length, 0, point);
+  return kept.at(-1)?.progress === point.progress ? kept : appended(kept, point);
 }
 
 /** The points without the first, and one more. */

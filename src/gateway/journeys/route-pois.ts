@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { PointOfInterest } from '../../journey/route.ts';
+import { LONGEST_DESCRIPTION, LONGEST_NAME, type PointOfInterest } from '../../journey/route.ts';
 import { refusalOfId } from '../../race/identity.ts';
 import type { RouteStore, StoredRoute } from '../../runtime/route-store.ts';
 import { failure, fieldFailure, rejectionFailure } from '../failures.ts';
@@ -8,15 +8,13 @@ import { summaryOf } from './route-views.ts';
 
 // Points of interest of routes: how they are read, found and changed, whichever API asks.
 
-export const LONGEST_POI_NAME = 200;
-const LONGEST_DESCRIPTION = 1_000;
 const MOST_RADIUS_M = 1e7;
 
 const text = (maxLength: number, description: string) => Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], minLength: 1, maxLength, description }));
 /** What a body may say of one besides its name and its place. */
 export const poiFields = {
   radius_m: Type.Optional(Type.Unsafe<number | null>({ type: ['number', 'null'], minimum: 0, maximum: MOST_RADIUS_M, description: 'How near counts as there' })),
-  icon: text(LONGEST_POI_NAME, 'What a map shows for it'), category: text(LONGEST_POI_NAME, 'Any word'), description: text(LONGEST_DESCRIPTION, 'Any text'),
+  icon: text(LONGEST_NAME, 'What a map shows for it'), category: text(LONGEST_NAME, 'Any word'), description: text(LONGEST_DESCRIPTION, 'Any text'),
 };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -26,9 +24,9 @@ export function readPoi(fields: Fields, id: unknown, names: { readonly lat: stri
   const refusedId = refusalOfId(id, 'id', 'id_missing', 'id_invalid');
   if (refusedId !== null) throw rejectionFailure(refusedId, { race_id: id });
   return {
-    id: id as string, name: textIn(fields, 'name', LONGEST_POI_NAME) ?? (id as string),
+    id: id as string, name: textIn(fields, 'name', LONGEST_NAME) ?? (id as string),
     lat: requiredIn(fields, names.lat, -90, 90), lon: requiredIn(fields, names.lon, -180, 180), radius_m: numberIn(fields, 'radius_m', 0, MOST_RADIUS_M),
-    icon: textIn(fields, 'icon', LONGEST_POI_NAME), category: textIn(fields, 'category', LONGEST_POI_NAME), description: textIn(fields, 'description', LONGEST_DESCRIPTION),
+    icon: textIn(fields, 'icon', LONGEST_NAME), category: textIn(fields, 'category', LONGEST_NAME), description: textIn(fields, 'description', LONGEST_DESCRIPTION),
   };
 }
 

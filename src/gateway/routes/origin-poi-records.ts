@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Type, type Static } from 'typebox';
-import type { PointOfInterest } from '../../journey/route.ts';
+import { LONGEST_NAME, type PointOfInterest } from '../../journey/route.ts';
 import type { StoredRoute } from '../../runtime/route-store.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
@@ -8,7 +8,7 @@ import { failure, fieldFailure } from '../failures.ts';
 import { meantBy } from '../journeys/meant.ts';
 import { poiRecordsOf, PoiRecordBody, type PoiRecord } from '../origin/pois.ts';
 import { knownRoute } from '../journeys/route-editor.ts';
-import { addPoi, LONGEST_POI_NAME, poiNotFound, poiFields, putPoi, readPoi, refuseWaypoint, removePoi, routeOfPoi } from '../journeys/route-pois.ts';
+import { addPoi, poiNotFound, poiFields, putPoi, readPoi, refuseWaypoint, removePoi, routeOfPoi } from '../journeys/route-pois.ts';
 import { summaryOf } from '../journeys/route-views.ts';
 import { failures } from '../schemas.ts';
 import { objectBody } from '../validation.ts';
@@ -31,7 +31,7 @@ const ListBody = Type.Object({
 });
 
 const orNull = (schema: Type.TSchema) => Type.Optional(Type.Union([schema, Type.Null()]));
-const name = Type.String({ minLength: 1, maxLength: LONGEST_POI_NAME });
+const name = Type.String({ minLength: 1, maxLength: LONGEST_NAME });
 const latitude = Type.Number({ minimum: -90, maximum: 90 });
 const longitude = Type.Number({ minimum: -180, maximum: 360, description: 'Above 180 it is counted on round the earth' });
 const more = { ...poiFields, mission_id: Type.Optional(Type.Null({ description: 'There are no missions' })) };
@@ -72,7 +72,7 @@ export function originPoiRecordRoutes(app: App, context: GatewayContext): void {
       const routeId = routeIn(body);
       const stored = routeId === null ? meantBy(context, {}).stored : knownRoute(routes, routeId);
       if (stored === undefined) throw failure('invalid_request', 'A point of interest lies on a route, and none is active: say which by route_id', { range: 'the id of a route' });
-      if ((body['name'] ?? null) === null) throw fieldFailure('name', body['name'], `text of 1..${LONGEST_POI_NAME} characters`);
+      if ((body['name'] ?? null) === null) throw fieldFailure('name', body['name'], `text of 1..${LONGEST_NAME} characters`);
       const poi = readPoi(withLongitude(body), randomUUID(), placeNames);
       void reply.code(201);
       return recordOf(await addPoi(editor, stored.routeId, poi), poi.id);

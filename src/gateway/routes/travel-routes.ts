@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Type } from 'typebox';
+import { LONGEST_NAME } from '../../journey/route.ts';
 import type { App } from '../app.ts';
 import type { GatewayContext } from '../context.ts';
 import { failure } from '../failures.ts';
 import { knownRoute } from '../journeys/route-editor.ts';
-import { addPoi, LONGEST_POI_NAME, poiFields, putPoi, readPoi, removePoi } from '../journeys/route-pois.ts';
+import { addPoi, poiFields, putPoi, readPoi, removePoi } from '../journeys/route-pois.ts';
 import { routeInFile } from '../journeys/route-upload.ts';
 import { PoiBody, RouteSummaryBody, RouteViewBody, routeViewOf, summaryOf, type RouteSummary, type RouteView } from '../journeys/route-views.ts';
 import { failures } from '../schemas.ts';
@@ -24,7 +25,7 @@ const FileQuery = Type.Object({
 });
 const ListQuery = Type.Object({ active: Type.Optional(Type.Boolean()), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description: 'Default: 1,000' })) });
 const PoiPut = Type.Object({
-  name: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], minLength: 1, maxLength: LONGEST_POI_NAME, description: 'Default: its id' })), lat: Type.Number({ minimum: -90, maximum: 90 }), lon: Type.Number({ minimum: -180, maximum: 180 }),
+  name: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], minLength: 1, maxLength: LONGEST_NAME, description: 'Default: its id' })), lat: Type.Number({ minimum: -90, maximum: 90 }), lon: Type.Number({ minimum: -180, maximum: 180 }),
   ...poiFields,
 });
 const PoiPost = Type.Intersect([Type.Object({ id: Type.Optional(Type.String({ maxLength: 200, description: 'Default: a UUID' })) }), PoiPut]);

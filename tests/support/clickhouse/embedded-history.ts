@@ -15,10 +15,7 @@ export type EmbeddedHistory = {
 /** chDB with all tables, in a folder of its own. Rows are kept for ever: tests write old ones. Once in a process. */
 export async function openEmbeddedHistory(): Promise<EmbeddedHistory> {
   const dataDir = await mkdtemp(join(tmpdir(), 'raceline-history-'));
-  const store = await openHistoryStore({
-    config: { url: null, database: 'raceline', username: 'default', password: '' }, dataDir, historyTtlDays: 36_500, logger: silentLogger,
-  });
-  await store.migrate();
+  const store = await openWithTables(null, dataDir);
   return {
     store,
     dataDir,
@@ -27,4 +24,13 @@ export async function openEmbeddedHistory(): Promise<EmbeddedHistory> {
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** A store with all tables: of a server, or (null) embedded in `dataDir`. */
+export async function openWithTables(url: string | null, dataDir: string): Promise<HistoryStore> {
+  const store = await openHistoryStore({
+    config: { url, database: 'raceline', username: 'default', password: '' }, dataDir, historyTtlDays: 36_500, logger: silentLogger,
+  });
+  await store.migrate();
+  return store;
 }

@@ -1,9 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openHistoryStore } from '../../../src/adapters/clickhouse/history-store.ts';
 import type { HistoryStore } from '../../../src/ports/history-store.ts';
-import { silentLogger } from '../silent-logger.ts';
+import { openWithTables } from './embedded-history.ts';
 import { startClickHouse, type ClickHouseProcess } from './start-clickhouse.ts';
 
 export type ServedHistory = {
@@ -17,10 +16,7 @@ export type ServedHistory = {
 export async function openServedHistory(): Promise<ServedHistory> {
   const dataDir = await mkdtemp(join(tmpdir(), 'raceline-history-'));
   const server = await startClickHouse({ dir: dataDir });
-  const store = await openHistoryStore({
-    config: { url: server.url, database: 'raceline', username: 'default', password: '' }, dataDir, historyTtlDays: 36_500, logger: silentLogger,
-  });
-  await store.migrate();
+  const store = await openWithTables(server.url, dataDir);
   return {
     store,
     server,
