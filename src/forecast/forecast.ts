@@ -22,6 +22,8 @@ const UNPROVEN_ERROR = 0.5;
 const LEAST_ERROR = 0.03;
 /** A curve is not followed further ahead than this share of the time. */
 const LEAST_SHARE = 0.01;
+/** What a finish may be off by now, as a share of what remains, to be within 20 % of it at the next look, when a quarter has passed (wake.ts). */
+const LASTING_TOLERANCE = 0.15;
 const bell = createBells();
 /**
  * No forecast says more than ten years, or than the race's age where that is more: the longest duration that teaches.
@@ -51,8 +53,8 @@ export type Forecast = {
   /** What other versions in play would have said, made when asked for: once a race. */
   readonly beside: () => BesideForecast[];
   /**
-   * What leaving the published finish would lose: how much less probable it is that what remains is within 20 % of it
-   * than of etaSec. 0 = nothing; 1 = it has passed, or there is none.
+   * What leaving the published finish would lose: how much less probable it is that at the next look what remains is still
+   * within 20 % of it than of etaSec. 0 = nothing; 1 = it has passed, or there is none.
    */
   readonly lossOfPublished: number;
   /** Where to show the finish from now on; of one that is not shown yet, the forecast's. */
@@ -125,10 +127,10 @@ function besideOf(model: SourceModel, race: RaceState, asOfMs: number): BesideFo
   }));
 }
 
-/** The probability that what remains is within 20 % of what a total leaves. */
+/** The probability that at the next look what remains is still within 20 % of what a total leaves. */
 function massNear(distribution: Distribution, sec: number, elapsedSec: number): number {
   const left = Math.max(0, sec - elapsedSec);
-  return massWithin(distribution, elapsedSec + left / 1.2, elapsedSec + left / 0.8);
+  return massWithin(distribution, elapsedSec + left / (1 + LASTING_TOLERANCE), elapsedSec + left / (1 - LASTING_TOLERANCE));
 }
 
 type Opinion = { distribution: Distribution; basis: Basis; lateAtSec?: number };

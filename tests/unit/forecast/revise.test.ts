@@ -51,11 +51,18 @@ describe('revise() decides what is worth publishing', () => {
     expect(stage(620)?.eta).toMatchObject({ revision: 2, reason: 'stage_done', previous_eta_sec: 600 });
   });
 
-  test.each([['stage_started', [0], 0.0065], ['rate_change', [0, 1, 2], 0.0073], ['stage_done', [0, 25], 0.0146], ['rate_change', [0, 25, 40], 0.0344], ['stage_done', Array.from({ length: 20 }, () => 50), 1]] as const)('after %s at 50 s what was said at %j stands while it loses less than %f', (reason, ages, most) => {
+  test.each([['stage_started', [0], 0.00049], ['rate_change', [0, 1, 2], 0.00058], ['stage_done', [0, 25], 0.00165], ['rate_change', [0, 25, 40], 0.0059], ['stage_done', Array.from({ length: 20 }, () => 50), 1]] as const)('after %s at 50 s what was said at %j stands while it loses less than %f', (reason, ages, most) => {
     // 650 of 700 s are left, and what is shown may stand.
     const moved = (lossOfPublished: number) => revise(told({ checkpoints: saidAt(...ages) }), forecastOf(700, { lossOfPublished, shown: { sec: 600, gain: 0 } }), cause(50, { reason, significant: reason !== 'rate_change' }), options(50));
     expect(moved(0.95 * most)).toBeNull();
     if (most < 1) expect(moved(1.2 * most)?.eta.eta_sec).toBe(700);
+  });
+
+  test('what is won near the end lasts less long, and is told for more; a finish that has passed is told anew at once', () => {
+    const moved = (nowSec: number, lossOfPublished: number) => revise(told({ checkpoints: saidAt(0) }), forecastOf(700, { lossOfPublished, shown: { sec: 600, gain: 0 } }), cause(nowSec, { reason: 'stage_done', significant: true }), options(nowSec));
+    expect(moved(50, 0.001)).not.toBeNull();
+    expect(moved(595, 0.001)).toBeNull();
+    expect(revise(told({ checkpoints: saidAt(...Array.from({ length: 20 }, () => 650)) }), forecastOf(700), cause(650, { reason: 'stage_done', significant: true }), options(650))).not.toBeNull();
   });
 
   test('what was said early uses up little of what may be said later, and what never served nothing', () => {
@@ -152,7 +159,7 @@ describe('worthwhileMove()', () => {
     expect(worthwhileMove(600, 700, 100, 1, (sec) => 0.5 + (sec - 600) * 1e-4)).toEqual({ sec: 600, gain: 0 });
   });
 
-  test.each([[600, 1000, 800, 1200, 0.275], [1000, 600, 400, 800, 0.55]])('from %i towards %i it goes no further than it pays; later costs half', (shownSec, etaSec, low, high, price) => {
+  test.each([[600, 1000, 800, 1200, 0.23], [1000, 600, 400, 800, 0.46]])('from %i towards %i it goes no further than it pays; later costs half', (shownSec, etaSec, low, high, price) => {
     for (const told of [1, 3]) {
       const { sec, gain } = worthwhileMove(shownSec, etaSec, 100, told, plateau(low, high));
       expect(sec).toBe(800);
