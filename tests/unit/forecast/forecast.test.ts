@@ -217,6 +217,15 @@ describe('the base of a race under way', () => {
     expect(forecastRace(known, raceOf(), START).p50Sec).not.toBe(first);
   });
 
+  test('of a source that has learned a thousand is kept until it has learned one in four more', () => {
+    const known = modelOf(...times(1_000, 300));
+    const first = forecastRace(known, raceOf(), START).p50Sec;
+    for (let i = 0; i < 250; i++) learn(known, lesson(3_000));
+    expect(forecastRace(known, raceOf(), START).p50Sec).toBe(first);
+    learn(known, lesson(3_000));
+    expect(forecastRace(known, raceOf(), START).p50Sec).not.toBe(first);
+  });
+
   test.each([['title', { title: 'deploy' }], ['start', { started_at: START - 1 }], ['metadata', { metadata: [{ key: 'os', value: 'linux', at: START }] }]])('is made anew with a new %s', (_what, changes) => {
     const known = modelOf(...times(20, 300), ...times(20, 900, { title: 'deploy' }), ...times(20, 90, { metadata: { os: 'linux' } }));
     forecastRace(known, raceOf(), START);

@@ -14,6 +14,13 @@ describe('beginTurn()', () => {
     expect(Array.from({ length: 100 }, () => turn.isOver()).indexOf(true)).toBe(99);
   });
 
+  it('asks the clock after each of so many records only', () => {
+    let looks = 0;
+    const turn = beginTurn({ monotonicMs: () => 10 * looks++ }, 8);
+    expect(Array.from({ length: 8 }, () => turn.isOver())).toEqual([...Array.from({ length: 7 }, () => false), true]);
+    expect(looks).toBe(2);
+  });
+
   it('is as long as others had the event loop before, 10 ms at most', async () => {
     const time = { ms: 0 };
     const turn = beginTurn({ monotonicMs: () => time.ms });
