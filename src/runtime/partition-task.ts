@@ -107,7 +107,7 @@ export class PartitionTask {
       let stateBytes = 0;
       let sliceStart = 0;
       const startedAt = performance.now();
-      const turn = beginTurn(this.#options.timers, RECORDS_A_LOOK);
+      const turn = beginTurn(this.#options.timers, { recordsALook: RECORDS_A_LOOK });
       for (let next = 0; next < records.length;) {
         if (this.#lost.signal.aborted || signal.aborted) return;
         stateBytes += this.#accept(records[next++]!);
