@@ -22,7 +22,7 @@ describe('forecastRace() at submission', () => {
     expect(forecast.basis).toBe('bootstrap');
     expect(forecast.etaSec).toBeGreaterThan(38);
     expect(forecast.etaSec).toBeLessThan(53);
-    expect(forecast.confidence).toBeLessThan(0.5);
+    expect(forecast.confidence).toBeLessThan(0.15);
   });
 
   test('one run of the title is believed; the source only fills in for an unknown title', () => {
