@@ -31,16 +31,18 @@ export function repeatsPublished(model: SourceModel | undefined, race: RaceState
   if (published === null || started_at === null || race.state !== 'running' || display.finish_at === null || display.finish_at <= asOfMs) return false;
   const ageSec = (asOfMs - started_at) / 1000;
   const isYoung = ageSec < published.p10_sec;
-  const reportedSec = reportedTotalSec(race, started_at);
+  const report = race.progress_points.at(-1);
+  const reportedSec = totalByReport(report, started_at);
+  const roundingSec = reportedSec === null ? 0 : reportedSec * roundingOf(report!);
   // A report is told for the published finish alone, wherever the shown one is.
   if (!change.significant && change.reason === 'progress' && (display.state === 'stable' || display.state === 'correcting')) {
     if (reportedSec === null) return isYoung;
-    const allowedSec = toleranceSec(published, ageSec);
+    const allowedSec = toleranceSec(published, ageSec) + roundingSec;
     return isNear(reportedSec, published.eta_sec, allowedSec, REPORT_AGREES) || (isYoung && repeatsReport(race, published, reportedSec, allowedSec));
   }
   if (!isShownStill(race, published, started_at, ageSec)) return false;
   const nearSec = leastToleranceSec(published, ageSec);
-  if (!isYoung || (reportedSec !== null && !isNear(reportedSec, published.eta_sec, nearSec))) return false;
+  if (!isYoung || (reportedSec !== null && !isNear(reportedSec, published.eta_sec, nearSec + roundingSec))) return false;
   const restsOnReports = reportedSec !== null && published.basis === 'progress';
   if (change.significant) return STAGE_REASONS.has(change.reason) && (restsOnReports || isUsual(model, race, published, asOfMs, nearSec));
   // Only those: a stage that takes long says so by nothing but the time.
@@ -55,13 +57,14 @@ function isShownStill({ display }: RaceState, published: Published, startedAtMs:
   return display.state === 'correcting' && (awaySec <= AGREES * leastToleranceSec(published, ageSec) || awaySec > Math.max(leastToleranceSec(published, ageSec), MOST_OF_SPREAD * (published.p90_sec - published.p10_sec)));
 }
 
-/** The total to which the last report leads; null = none says anything yet. */
-function reportedTotalSec({ progress_points }: RaceState, startedAtMs: number): number | null {
-  return totalByReport(progress_points.at(-1), startedAtMs);
-}
-
+/** The total to which a report leads; null = there is none, or it says nothing yet. */
 function totalByReport(report: ProgressPoint | undefined, startedAtMs: number): number | null {
   return report === undefined || !saysSomething(report) ? null : (report.at - startedAtMs) / 10 / report.progress;
+}
+
+/** A report in whole percent is right to half of one: to this share of the total it leads to. */
+function roundingOf({ progress }: ProgressPoint): number {
+  return Number.isInteger(progress) ? 0.5 / progress : 0;
 }
 
 function saysSomething({ progress }: ProgressPoint): boolean {

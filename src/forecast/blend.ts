@@ -33,7 +33,9 @@ function blended({ kernel }: Mixture, total: number): Distribution {
     const n = sizes[e]!;
     const table = tableOf(ids[e]!, n);
     const at = from[e]!;
-    const [a, b, c] = [expertWeights[3 * e]! / total, expertWeights[3 * e + 1]! / total, expertWeights[3 * e + 2]! / total];
+    const a = expertWeights[3 * e]! / total;
+    const b = expertWeights[3 * e + 1]! / total;
+    const c = expertWeights[3 * e + 2]! / total;
     for (let i = 0; i < n; i++) sampleWeights[at + i] = a * table[i]! + b * table[n + i]! + c * table[2 * n + i]!;
   }
   return blendLogs(samples, sampleWeights, used, kernel);

@@ -41,10 +41,11 @@ const LATER_KNOTS = [0.05, 0.2, 0.33, 0.44, 0.53, 0.61, 0.7, 0.79, 0.88, 0.95, 1
 /** Rates: of a level's move (in probability) and of a knot's; they start higher. */
 const LEVEL_RATE = 0.004;
 const LEVEL_CASES = 40;
-const KNOT_RATE = 0.008;
-const KNOT_CASES = 10;
-/** A life is looked at often, and its looks are alike. */
+const KNOT_RATE = 0.012;
+const KNOT_CASES = 8;
+/** What a look counts: a life is looked at often, and its looks are alike; those at what was said at submission are at one forecast. */
 const LIFE_SHARE = 0.25;
+const SUBMISSION_SHARE = 0.1;
 /** Shares of a finished race's life at which what was in force is held against the truth. */
 const LOOKS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 const SUBMISSION_GRACE_MS = 1000;
@@ -149,41 +150,50 @@ export function learnCalibration(calibration: Calibration, race: FinishedRace): 
   const served = race.checkpoints.filter(({ role, basis }) => role === 'served' && isCalibrated(basis));
   if (served.length === 0) return;
   const firstP50Sec = race.checkpoints[0]!.p50_sec;
-  const look = (atMs: number, share: number) => {
+  const look = (atMs: number, isFirst: boolean) => {
     const inForce = served.findLast(({ issued_at }) => issued_at <= atMs);
-    if (inForce !== undefined) judge(calibration, inForce, firstP50Sec, sec, share);
+    if (inForce !== undefined) judge(calibration, inForce, firstP50Sec, sec, isFirst);
   };
-  look(started_at + SUBMISSION_GRACE_MS, 1);
-  for (const f of LOOKS) look(started_at + 1000 * f * sec, LIFE_SHARE);
+  look(started_at + SUBMISSION_GRACE_MS, true);
+  for (const f of LOOKS) look(started_at + 1000 * f * sec, false);
   rememberMoves(calibration, race.completed_at);
 }
 
-function judge({ numbers, since, past }: Calibration, checkpoint: Checkpoint, firstP50Sec: number, sec: number, share: number): void {
+function judge({ numbers, since, past }: Calibration, checkpoint: Checkpoint, firstP50Sec: number, sec: number, isFirst: boolean): void {
   const phase = phaseOf(checkpoint.elapsed_sec, firstP50Sec, checkpoint.basis);
-  // A look later at what was said at submission tells nothing new of it.
-  if (phase < BEGUN && share < 1) return;
-  const at = phase * PER_PHASE;
   let memory = since.length - 1;
   while (memory > 0 && since[memory]! > checkpoint.issued_at) memory -= 1;
   const then = past[memory]!;
+  const share = isFirst ? 1 : LIFE_SHARE;
+  // A look later at a range said at submission tells nothing new of it.
+  if (isFirst || phase >= BEGUN) judgeLevels(numbers, phase, levelOf(then, phase * PER_PHASE, checkpoint, sec), share);
+  // Of a confidence it does: it stands to be read by then only where nothing was said anew.
+  judgeConfidence(numbers, phase, unmapped(then, phase, checkpoint.confidence), isWithin20(checkpoint.eta_sec, sec), phase < BEGUN ? SUBMISSION_SHARE : share);
+}
+
+/** @param u the raw level at which the truth lay. */
+function judgeLevels(numbers: Float32Array, phase: number, u: number, share: number): void {
+  const at = phase * PER_PHASE;
   const counts = MAPS + phase * COUNTS;
   const cases = numbers[counts]!;
   numbers[counts] = cases + share;
-  const levelRate = share * Math.max(LEVEL_RATE, 1 / (cases + LEVEL_CASES));
-  const u = levelOf(then, at, checkpoint, sec);
+  const rate = share * Math.max(LEVEL_RATE, 1 / (cases + LEVEL_CASES));
   (phase < BEGUN ? LEVELS : LIFE_LEVELS).forEach((level, i) => {
     const now = numbers[at + i]!;
     // In steps of log odds: near 0 and 1 levels are told apart by ever less.
-    numbers[at + i] = now + levelRate * ((now * (1 - now)) / (level * (1 - level))) * (level - Number(u <= now));
+    numbers[at + i] = now + rate * ((now * (1 - now)) / (level * (1 - level))) * (level - Number(u <= now));
   });
   order(numbers, at);
-  const raw = unmapped(then, phase, checkpoint.confidence);
+}
+
+function judgeConfidence(numbers: Float32Array, phase: number, raw: number, cameTrue: boolean, share: number): void {
   const place = raw * (KNOTS - 1);
   const k = Math.min(KNOTS - 2, Math.floor(place));
-  const error = Number(isWithin20(checkpoint.eta_sec, sec)) - mapped(numbers, phase, raw);
-  const knots = at + LEVELS.length;
-  moveKnot(numbers, knots + k, counts + 1 + k, share * (1 - (place - k)), error);
-  moveKnot(numbers, knots + k + 1, counts + 2 + k, share * (place - k), error);
+  const error = Number(cameTrue) - mapped(numbers, phase, raw);
+  const knots = phase * PER_PHASE + LEVELS.length;
+  const counts = MAPS + phase * COUNTS + 1;
+  moveKnot(numbers, knots + k, counts + k, share * (1 - (place - k)), error);
+  moveKnot(numbers, knots + k + 1, counts + k + 1, share * (place - k), error);
   for (let j = k - 1; j >= 0; j--) numbers[knots + j] = Math.min(numbers[knots + j]!, numbers[knots + j + 1]! - LEAST_RISE);
   if (numbers[knots + k + 1]! < numbers[knots + k]! + LEAST_RISE) numbers[knots + k + 1] = numbers[knots + k]! + LEAST_RISE;
   for (let j = k + 2; j < KNOTS; j++) numbers[knots + j] = Math.max(numbers[knots + j]!, numbers[knots + j - 1]! + LEAST_RISE);

@@ -50,11 +50,10 @@ export function findCell({ keys, index }: Cells, key: number): number {
 export function readCell({ width, sizes, heads, values }: Cells, slot: number, out: Float64Array, at: number): number {
   const size = sizes[slot]!;
   const base = slot * width;
-  let from = heads[slot]!;
-  for (let i = 0; i < size; i++) {
-    from = from === 0 ? width - 1 : from - 1;
-    out[at + i] = values[base + from]!;
-  }
+  const head = heads[slot]!;
+  const newest = Math.min(head, size);
+  for (let i = 0; i < newest; i++) out[at + i] = values[base + head - 1 - i]!;
+  for (let i = newest; i < size; i++) out[at + i] = values[base + head + width - 1 - i]!;
   return size;
 }
 

@@ -92,10 +92,13 @@ export function judge(mixture: Mixture, log: number, total: number): number {
   const { experts, ids, sizes, from, samples, title, clusterSize } = gathered;
   const { kernel } = mixture;
   const widths = KERNEL_WIDTHS.length;
-  const [ka, kb, kc, kd] = kernel as unknown as [number, number, number, number];
+  const ka = kernel[0]!;
+  const kb = kernel[1]!;
+  const kc = kernel[2]!;
+  const kd = kernel[3]!;
   let mixed = DENSITY_FLOOR;
-  // By width: what each adds to the density.
-  let [da, db, dc, dd] = [0, 0, 0, 0];
+  // What each width adds to the density. Summed up in place: numbers that begin as whole ones are boxed each time they change.
+  ofWidth.fill(0);
   for (let e = 0; e < experts; e++) {
     const n = sizes[e]!;
     const table = tableOf(ids[e]!, n);
@@ -117,10 +120,10 @@ export function judge(mixture: Mixture, log: number, total: number): number {
       const pb = kb * KERNEL_DENSITIES[at + 1]!;
       const pc = kc * KERNEL_DENSITIES[at + 2]!;
       const pd = kd * KERNEL_DENSITIES[at + 3]!;
-      da += weight * pa;
-      db += weight * pb;
-      dc += weight * pc;
-      dd += weight * pd;
+      ofWidth[0] = ofWidth[0]! + weight * pa;
+      ofWidth[1] = ofWidth[1]! + weight * pb;
+      ofWidth[2] = ofWidth[2]! + weight * pc;
+      ofWidth[3] = ofWidth[3]! + weight * pd;
       const density = pa + pb + pc + pd;
       a += ra * density;
       b += rb * density;
@@ -143,7 +146,6 @@ export function judge(mixture: Mixture, log: number, total: number): number {
   }
   // One step of expectation maximisation, by a small share.
   if (gathered.titleSize > 0 && clusterSize === 0) {
-    ofWidth.set([da, db, dc, dd]);
     let sum = 0;
     for (let w = 0; w < widths; w++) {
       kernel[w] = Math.max(LEAST_WIDTH, kernel[w]! + KERNEL_RATE * (ofWidth[w]! / mixed - kernel[w]!));

@@ -118,7 +118,10 @@ function positionOf(log: number): number {
  */
 function smoothed(low: number, size: number, from: number, to: number, kernel: ArrayLike<number>): Float64Array {
   const out = room(size);
-  const [da, db, dc, dd] = DECAYS as [number, number, number, number];
+  const da = DECAYS[0]!;
+  const db = DECAYS[1]!;
+  const dc = DECAYS[2]!;
+  const dd = DECAYS[3]!;
   const sa = (kernel[0]! * (1 - da)) / (1 + da);
   const sb = (kernel[1]! * (1 - db)) / (1 + db);
   const sc = (kernel[2]! * (1 - dc)) / (1 + dc);
@@ -230,7 +233,8 @@ export function quantile({ originSec, low, cumulative }: Distribution, q: number
     if (cumulative[middle]! <= q) below = middle;
     else above = middle;
   }
-  const [from, to] = [GRID[low + below]!, GRID[low + above]!];
+  const from = GRID[low + below]!;
+  const to = GRID[low + above]!;
   const rise = cumulative[above]! - cumulative[below]!;
   return originSec + (rise <= 0 ? from : from + ((to - from) * Math.max(0, q - cumulative[below]!)) / rise);
 }

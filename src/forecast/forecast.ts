@@ -1,6 +1,7 @@
 import { isFinished, type Basis, type RaceState } from '../race/state.ts';
 import { finishAhead, routeMilestones, type AlongRoute } from './along-route.ts';
 import { createBells } from './bells.ts';
+import { GUESS_WORTH } from './bootstrap.ts';
 import { calibrated, isCalibrated, phaseOf, trueConfidence } from './calibrate.ts';
 import { versionsBeside, type Beside } from './beside.ts';
 import { baseBy, baseOf, type Base } from './history-base.ts';
@@ -106,7 +107,7 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
   return {
     etaSec,
     p10Sec: quantileSec(0.1), p25Sec: quantileSec(0.25), p50Sec: quantileSec(0.5), p75Sec: quantileSec(0.75), p90Sec: quantileSec(0.9),
-    confidence: calibration === null ? mass : trueConfidence(calibration, phase, mass), basis, clusterId: base.clusterId, clusterVersion: base.clusterVersion,
+    confidence: calibration === null ? mass * (basis === 'bootstrap' ? GUESS_WORTH : 1) : trueConfidence(calibration, phase, mass), basis, clusterId: base.clusterId, clusterVersion: base.clusterVersion,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
     beside: () => (model === undefined ? [] : besideOf(model, race, asOfMs)),

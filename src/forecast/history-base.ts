@@ -39,16 +39,19 @@ const USUAL_SIZE = 384;
 /** Rooms of races that have ended, for those to come. */
 const MOST_SPARE = 256;
 const spare: Float32Array[] = [];
-/** A base is good until the source has learned this share of its races anew. */
+/** A base is good until the source has learned this share of its races anew: what rests on many races moves less. */
 const KEPT_SHARE = 1 / 16;
+const KEPT_SHARE_OF_MANY = 1 / 4;
+/** Chosen: most sources of trainings and tickets are smaller. */
+const MANY_RACES = 1_000;
 
 /** Beside the models, as they do not belong to what is learned: a model restored has none, and they are made again. */
 const kept = new WeakMap<SourceModel, Map<string, KeptBase>>();
 
 /**
  * What the history says of a race at submission: the mixture of all contexts it is in, without any the bootstrap table.
- * During life it is kept until the source has learned one race in sixteen more: it then stands for a position of the
- * learner that is older by so much, at most, whichever instance makes it. Scratch. Cost: that of `blend`, else of a copy.
+ * During life it is kept until the source has learned one race in sixteen more (of a source of a thousand races, one in four): it then
+ * stands for a position of the learner that is older by so much, at most, whichever instance makes it. Scratch. Cost: that of `blend`, else of a copy.
  */
 export function baseOf(model: SourceModel | undefined, race: RaceState, asOfMs: number): Base {
   const { source, title, metadata, started_at } = race;
@@ -57,7 +60,7 @@ export function baseOf(model: SourceModel | undefined, race: RaceState, asOfMs: 
   const clusterVersion = clustering?.version ?? null;
   const bases = kept.get(model);
   const known = started_at === null ? undefined : bases?.get(race.race_id);
-  if (known !== undefined && model.mixture.taught - known.taught <= known.taught * KEPT_SHARE && known.title === title && known.clusterVersion === clusterVersion && known.startedAtMs === started_at && isSame(known.metadata, metadata)) {
+  if (known !== undefined && model.mixture.taught <= goodUntil(known.taught) && known.title === title && known.clusterVersion === clusterVersion && known.startedAtMs === started_at && isSame(known.metadata, metadata)) {
     const cumulative = room(known.size);
     for (let i = 0; i < known.size; i++) cumulative[i] = known.cumulative[i]!;
     return { distribution: { originSec: 0, low: known.low, cumulative, overdue: false }, basis: known.basis, support: known.support, clusterId: known.clusterId, clusterVersion };
@@ -83,6 +86,11 @@ export function baseBy(model: SourceModel, clustering: Clustering | null, { titl
 
 function bootstrapBase(source: string, title: string): Base {
   return { distribution: bootstrapDistribution(source, title), basis: 'bootstrap', support: 0, clusterId: null, clusterVersion: null };
+}
+
+/** The count of races learned up to which a base made at that count is good. */
+function goodUntil(taught: number): number {
+  return taught * (1 + (taught < MANY_RACES ? KEPT_SHARE : KEPT_SHARE_OF_MANY));
 }
 
 function isSame(a: readonly MetadataEntry[], b: readonly MetadataEntry[]): boolean {

@@ -1,7 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import { repeatsPublished } from '../forecast/agreement.ts';
 import type { AlongRoute } from '../forecast/along-route.ts';
-import { forecastRace, type Forecast } from '../forecast/forecast.ts';
+import type { Forecast, forecastRace } from '../forecast/forecast.ts';
 import type { SourceModel } from '../forecast/model.ts';
 import { waypointEtas } from '../journey/etas.ts';
 import { createJourneyModel } from '../journey/model.ts';
@@ -20,23 +20,26 @@ export type ForecastItem = {
   readonly modelVersion: string;
 };
 
-/**
- * A forecast for each changed race, as of the event time of what changed it and of the learner's position.
- * @param hold false = also where what was published would stand anyway.
- */
-export function issueForecasts(models: ModelStore, vehicles: Vehicles, hold: boolean): OperatorFunction<FoldedItem | WokenItem, ForecastItem> {
+export type ForecastOptions = {
+  /** false = also where what was published would stand anyway. */
+  readonly hold: boolean;
+  readonly forecast: typeof forecastRace;
+};
+
+/** A forecast for each changed race, as of the event time of what changed it and of the learner's position. */
+export function issueForecasts(models: ModelStore, vehicles: Vehicles, options: ForecastOptions): OperatorFunction<FoldedItem | WokenItem, ForecastItem> {
   return emitEach((item, emit) => {
-    if (item.kind === 'changed') emit({ changed: item, forecast: forecastOf(item, models, vehicles, hold), modelVersion: models.versionOf(item.race.source) });
+    if (item.kind === 'changed') emit({ changed: item, forecast: forecastOf(item, models, vehicles, options), modelVersion: models.versionOf(item.race.source) });
   });
 }
 
-function forecastOf({ race, change, asOfMs, isHistory }: ChangedRace, models: ModelStore, vehicles: Vehicles, hold: boolean): ForecastItem['forecast'] {
+function forecastOf({ race, change, asOfMs, isHistory }: ChangedRace, models: ModelStore, vehicles: Vehicles, { hold, forecast }: ForecastOptions): ForecastItem['forecast'] {
   if (isHistory || isFinished(race.state)) return null;
   const model = models.modelOf(race.source);
   const along = alongRoute(vehicles, model, race, asOfMs);
-  if (along !== null) return forecastRace(model, race, asOfMs, along);
+  if (along !== null) return forecast(model, race, asOfMs, along);
   // Most updates only confirm: a forecast each would be most of the pipeline's time.
-  return hold && repeatsPublished(model, race, change, asOfMs) ? 'unneeded' : forecastRace(model, race, asOfMs);
+  return hold && repeatsPublished(model, race, change, asOfMs) ? 'unneeded' : forecast(model, race, asOfMs);
 }
 
 /** Before anything is learned. */

@@ -96,7 +96,7 @@ export async function runLearner({ log, codec, clock, logger, clusterModels: sha
     from: (partition) => partitions[partition]?.offset ?? 0,
     async onRecords(records) {
       await codec.prepare('race-history', records.map((record) => record.value));
-      const turn = beginTurn(timers);
+      const turn = beginTurn(timers, { goesFirst: true });
       for (const record of records) {
         const waits = fold(record);
         if (waits !== null) await waits;

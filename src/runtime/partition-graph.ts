@@ -2,6 +2,7 @@ import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import { topology, type ProcessorName, type SourceName } from '../../topology/topology.ts';
 import { messageOf, reject, type Rejection } from '../errors.ts';
 import type { EtaUpdate } from '../forecast/eta-update.ts';
+import { forecastRace } from '../forecast/forecast.ts';
 import type { HistoryRecord } from '../forecast/history-record.ts';
 import { decodeUpdates } from '../operators/decode-updates.ts';
 import { foldRaces } from '../operators/fold-races.ts';
@@ -36,6 +37,8 @@ export type GraphOptions = {
   readonly finishedTtlMs: number;
   /** false = every forecast is published, and displayed as it is (default: true). */
   readonly hold?: boolean | undefined;
+  /** How a race is forecast (default: `forecastRace`). */
+  readonly forecast?: typeof forecastRace | undefined;
 };
 
 export type DeadLetter = { readonly record: LogRecord; readonly rejection: Rejection };
@@ -126,14 +129,14 @@ export class PartitionGraph {
   }
 
   #wire(): void {
-    const { store, partitionCount, codec, models, clock, graceMs, finishedTtlMs, hold = true } = this.#options;
+    const { store, partitionCount, codec, models, clock, graceMs, finishedTtlMs, hold = true, forecast = forecastRace } = this.#options;
     const processors: Partial<Record<ProcessorName, OperatorFunction<never, unknown>>> = {
       'decode-updates': decodeUpdates({ codec, partitionOf: (key) => partitionOfKey(key, partitionCount) }),
       'normalize-updates': normalizeUpdates() satisfies OperatorFunction<DecodedItem, NormalizedItem>,
       'fold-races': foldRaces({ store, graceMs }) satisfies OperatorFunction<NormalizedItem, FoldedItem>,
       'tally-inputs': tallyInputs(store) satisfies OperatorFunction<Tallied, Tallied>,
       'wake-races': wakeRaces({ store, finishedTtlMs }),
-      'issue-forecasts': issueForecasts(models, this.#vehicles, hold),
+      'issue-forecasts': issueForecasts(models, this.#vehicles, { hold, forecast }),
       'revise-etas': reviseEtas({ store, clock, finishedTtlMs, hold }),
       'record-history': recordHistory(store, this.#vehicles),
     };

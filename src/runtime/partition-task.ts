@@ -27,6 +27,8 @@ import { beginTurn } from './turns.ts';
 export const SLICE_RECORDS = 2_000;
 /** How soon it is asked again whether the partition is ours. */
 const LOOK_AGAIN_MS = 50;
+/** Of a turn of the event loop. */
+const RECORDS_A_LOOK = 8;
 /** Wake-ups in one slice at most. */
 const SLICE_WAKE_UPS = 250;
 /** Leaves room for the totals and framing in one send, so that a slice's changelog is all there or not at all. */
@@ -105,7 +107,7 @@ export class PartitionTask {
       let stateBytes = 0;
       let sliceStart = 0;
       const startedAt = performance.now();
-      const turn = beginTurn(this.#options.timers);
+      const turn = beginTurn(this.#options.timers, { recordsALook: RECORDS_A_LOOK });
       for (let next = 0; next < records.length;) {
         if (this.#lost.signal.aborted || signal.aborted) return;
         stateBytes += this.#accept(records[next++]!);

@@ -5,6 +5,7 @@ import type { Logger } from '../ports/logger.ts';
 import type { PartitionId, RecordBatch, RecordLog, Subscription } from '../ports/record-log.ts';
 import type { PipelineHooks } from './hooks.ts';
 import type { Learner } from './learner.ts';
+import type { GraphOptions } from './partition-graph.ts';
 import { PartitionTask, SLICE_RECORDS } from './partition-task.ts';
 import { restoreStore } from './restore-store.ts';
 import type { RouteStore } from './route-store.ts';
@@ -30,6 +31,8 @@ export type PipelineOptions = {
   /** Names this instance in the changelog; unique per process start. Each task adds a number to it. */
   readonly writerId: string;
   readonly timers?: Timers;
+  /** How a race is forecast (default: `forecastRace`). */
+  readonly forecast?: GraphOptions['forecast'];
 };
 
 export type Pipeline = {
@@ -72,7 +75,7 @@ export async function runPipeline(options: PipelineOptions): Promise<Pipeline> {
     const taskId = `${writerId}/${taskCount++}`;
     const task = new PartitionTask({
       partition, partitionCount, historyPartitions, log, codec, clock, logger, timers, hooks, store, writerId: taskId, endOffset,
-      models: learner, routeOf: (routeId) => routes?.active(routeId), graceMs: GRACE_MS, finishedTtlMs: options.finishedTtlMs,
+      models: learner, routeOf: (routeId) => routes?.active(routeId), graceMs: GRACE_MS, finishedTtlMs: options.finishedTtlMs, forecast: options.forecast,
       isHeld: () => subscription === null || closed !== null || isSurelyHeld(partition),
       commit: async (nextOffset) => (subscription ?? await subscribed.promise).commit({ topic: 'race-updates', partition }, nextOffset),
     });

@@ -15,18 +15,25 @@ export type Turn = {
   next(): Promise<void>;
 };
 
-export function beginTurn({ monotonicMs }: Pick<Timers, 'monotonicMs'>): Turn {
+export type TurnOptions = {
+  /** The clock is asked after each of so many records (default: 1): more where each takes some tens of microseconds. */
+  readonly recordsALook?: number;
+  /** Before all that wait (default: behind them): for what the work of others rests on, and is a small part of it. */
+  readonly goesFirst?: boolean;
+};
+
+export function beginTurn({ monotonicMs }: Pick<Timers, 'monotonicMs'>, { recordsALook = 1, goesFirst = false }: TurnOptions = {}): Turn {
   let startedAtMs = monotonicMs();
   let lengthMs = SHORTEST_TURN_MS;
   let records = 0;
   return {
     isOver() {
       records += 1;
-      return records >= TURN_RECORDS || monotonicMs() - startedAtMs >= lengthMs;
+      return records >= TURN_RECORDS || (records % recordsALook === 0 && monotonicMs() - startedAtMs >= lengthMs);
     },
     async next() {
       lastEndMs = monotonicMs();
-      await nextTurn();
+      await nextTurn(goesFirst);
       startedAtMs = monotonicMs();
       lengthMs = Math.min(Math.max(startedAtMs - lastEndMs, SHORTEST_TURN_MS), LONGEST_TURN_MS);
       records = 0;
@@ -41,12 +48,13 @@ const waiting: (() => void)[] = [];
 let isScheduled = false;
 
 /**
- * One turn of the event loop for whoever waited longest, in the whole process: between any two, sockets and timers have
+ * One turn of the event loop for whoever goes first, else has waited longest, in the whole process: between any two, sockets and timers have
  * theirs. Were all woken at once, a request would wait for a turn of each partition, the learner and the view.
  */
-function nextTurn(): Promise<void> {
+function nextTurn(goesFirst: boolean): Promise<void> {
   return new Promise((resolve) => {
-    waiting.push(resolve);
+    if (goesFirst) waiting.unshift(resolve);
+    else waiting.push(resolve);
     schedule();
   });
 }

@@ -14,24 +14,33 @@ const WARM_UP = 0.3;
 type PipelineStretch = Stretch & { readonly revisions: number };
 
 /**
- * A backlog of the standard mix on a real broker: the pipeline against a bare kafkajs loop over the same records, the
- * loop once before and once after it, the better of the two counting.
+ * A backlog of the standard mix on a real broker: the pipeline, with its own forecasts and with the simplest, against a bare kafkajs loop over the
+ * same records, the loop once before and once after them, the better of the two counting.
  */
 export async function throughput(setting: Setting): Promise<Figure[]> {
   const broker = await setting.broker();
-  const { log, prefix } = await freshLog(broker);
   const updates = standardMix(RACES);
-  await appendAll(log, updates);
   const range = { from: Math.floor(updates.length * WARM_UP), to: updates.length };
+  const filled = async (): Promise<string> => {
+    const { log, prefix } = await freshLog(broker);
+    await appendAll(log, updates);
+    await log.close();
+    return prefix;
+  };
+  const prefix = await filled();
+  const prefixOfSimple = await filled();
   const bareOnce = async (output: string): Promise<Stretch> => {
     await createTopic(broker, output, RACE_PARTITIONS);
     return await measure<BareLoopOptions, Stretch>('bare-loop.ts', { broker, input: `${prefix}race-updates`, output, group: output, ...range });
   };
+  const pipelineOnce = async (options: Pick<PipelineProcessOptions, 'prefix' | 'isSimple'>): Promise<PipelineStretch> => {
+    return await measure<PipelineProcessOptions, PipelineStretch>('pipeline.ts', { broker, ...range, inEventTime: true, ...options }, SERVICE_FLAGS);
+  };
   const before = await bareOnce(`${prefix}bare-1`);
-  const ours = await measure<PipelineProcessOptions, PipelineStretch>('pipeline.ts', { broker, prefix, ...range, inEventTime: true }, SERVICE_FLAGS);
+  const ours = await pipelineOnce({ prefix });
+  const simple = await pipelineOnce({ prefix: prefixOfSimple, isSimple: true });
   const after = await bareOnce(`${prefix}bare-2`);
-  await log.close();
-  const [rate, cpu] = [perSec(ours), cpuPerThousand(ours)];
+  const [rate, cpu, simpleRate, simpleCpu] = [perSec(ours), cpuPerThousand(ours), perSec(simple), cpuPerThousand(simple)];
   const bareRate = Math.max(perSec(before), perSec(after));
   const bareCpu = Math.min(cpuPerThousand(before), cpuPerThousand(after));
   return [
@@ -42,6 +51,11 @@ export async function throughput(setting: Setting): Promise<Figure[]> {
     { name: 'bare_cpu_ms_per_1000', value: rounded(bareCpu), says: 'bare process' },
     { name: 'cpu_ratio_to_bare', value: rounded(cpu / bareCpu), says: 'CPU over that of the bare loop' },
     { name: 'revisions_per_update', value: rounded(ours.revisions / updates.length), says: 'share of updates that published an ETA' },
+    { name: 'simple_updates_per_sec', value: Math.round(simpleRate), says: "the pipeline with the simplest forecast, its title's median" },
+    { name: 'simple_ratio_to_bare', value: rounded(simpleRate / bareRate), says: 'its updates/s over that of the bare loop' },
+    { name: 'simple_cpu_ms_per_1000', value: rounded(simpleCpu), says: 'its process, per 1,000 updates' },
+    { name: 'simple_cpu_ratio_to_bare', value: rounded(simpleCpu / bareCpu), says: 'its CPU over that of the bare loop' },
+    { name: 'simple_revisions_per_update', value: rounded(simple.revisions / updates.length), says: 'share of its updates that published an ETA' },
   ];
 }
 

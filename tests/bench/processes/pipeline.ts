@@ -10,6 +10,7 @@ import { runPipeline, type Pipeline } from '../../../src/runtime/pipeline.ts';
 import { kafkaConfig, quietLogger } from '../../support/engines/kafka-client.ts';
 import { childOptions, tellParent } from '../child.ts';
 import { createMeter } from '../meter.ts';
+import { simpleForecast } from '../simple-forecast.ts';
 
 export type PipelineProcessOptions = {
   readonly broker: string;
@@ -21,9 +22,11 @@ export type PipelineProcessOptions = {
   readonly inEventTime: boolean;
   /** Says how far it is each time so many records are done; default never. */
   readonly reportEvery?: number;
+  /** Forecasts by the title's median (default: the product's own). */
+  readonly isSimple?: boolean;
 };
 
-const { broker, prefix, from, to, inEventTime, reportEvery = Infinity } = childOptions<PipelineProcessOptions>();
+const { broker, prefix, from, to, inEventTime, reportEvery = Infinity, isSimple = false } = childOptions<PipelineProcessOptions>();
 let eventMs = 0;
 const clock = inEventTime ? { nowMs: () => eventMs } : { nowMs: () => Date.now() };
 const log = await openKafkaLog({ config: kafkaConfig([broker]), topicPrefix: prefix, clientId: 'raceline', logger: quietLogger });
@@ -46,7 +49,7 @@ const learner = await runLearner({ log, codec, clock, logger: quietLogger });
 const readSoFar = new Map<number, number>();
 let pipeline: Pipeline | null = null;
 pipeline = await runPipeline({
-  log, codec, learner, clock, logger: quietLogger, finishedTtlMs: 24 * 3_600_000, writerId: randomUUID(),
+  log, codec, learner, clock, logger: quietLogger, finishedTtlMs: 24 * 3_600_000, writerId: randomUUID(), ...(isSimple ? { forecast: simpleForecast } : {}),
   hooks: {
     ...metrics.pipelineHooks,
     onSlice(outputs, position) {

@@ -145,7 +145,7 @@ describe.skipIf(!isLong)('a service on the embedded engines', { timeout: 400_000
     const env = { RACELINE_DATA_DIR: directory.path };
     let service = await startService(env, { port });
     try {
-      await openCampaign({ url: () => service.url, partitions: partitionCounts.embedded.races, endOffset: null }).endure({
+      await openCampaign({ url: () => service.url, partitions: partitionCounts.embedded.races, endOffset: null, patienceMs: 60_000 + KILLS * 6_000 }).endure({
         crashes: true,
         name: `Service on the embedded engines: ${KILLS} x kill -9 at random moments (seed ${SEED + 1})`,
         load: { liveSpanMs: KILLS * 3_500, liveRaces: KILLS * 15, historyRaces: KILLS * 30 },

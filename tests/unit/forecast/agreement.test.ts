@@ -71,6 +71,13 @@ describe('repeatsPublished()', () => {
     expect(repeatsPublished(undefined, race, { reason: 'client_eta', significant: false }, START + 100_000)).toBe(false);
   });
 
+  it('takes a report in whole percent for right to half of one', () => {
+    // 320 s by 10 %, which may be 10.5: 305 s. Seven tenths of 20 s may move unsaid, and of the 16 s that the rounding makes.
+    expect(repeatsPublished(undefined, running([[32, 10]]), progress, START + 32_000)).toBe(true);
+    expect(repeatsPublished(undefined, running([[32, 10.001]]), progress, START + 32_000)).toBe(false);
+    expect(repeatsPublished(undefined, running([[33, 10]]), progress, START + 33_000)).toBe(false);
+  });
+
   it('allows a report no more than seven tenths of what may move unsaid', () => {
     // The tolerance is 5 % of 200 s or a fifth of 100 s: 20 s.
     expect(repeatsPublished(undefined, running([[100, 100 / 3.13]]), progress, START + 100_000)).toBe(true);

@@ -65,6 +65,18 @@ describe('calibration', () => {
     expect(trueConfidence(calibration, phaseOf(50, 100, 'stage'), 0.9)).toBeGreaterThan(0.9);
   });
 
+  test('a confidence said at submission is worth what it is to all who read it, not to the first alone', () => {
+    const calibration = createCalibration();
+    const submitted = checkpointOf(calibration, believed(0.4));
+    // Every other race is half as long again, and says so at 30 % of its life: three looks in ten are at what was wrong.
+    const corrected: Checkpoint = { ...submitted, issued_at: submitted.issued_at + 1000 * 0.25 * 150, elapsed_sec: 0.25 * 150, eta_sec: 150 };
+    for (let i = 0; i < 2_000; i++) {
+      const at = { ...submitted, confidence: trueConfidence(calibration, 0, 0.4) };
+      learnCalibration(calibration, finishedOf(i % 2 === 0 ? 100 : 150, { started_at: at.issued_at, checkpoints: i % 2 === 0 ? [at] : [at, corrected] }));
+    }
+    expect(Math.abs(trueConfidence(calibration, 0, 0.4) - 10 / 13)).toBeLessThan(0.03);
+  });
+
   test.each([['far too narrow', 0.1], ['too wide', 0.8]])('sets a forecast right that is %s, with its confidence', (_, spread) => {
     const result = run(believed(spread), 0.4, 4_000, 0);
     expect(Math.abs(result.p90 - 0.9)).toBeLessThan(0.03);

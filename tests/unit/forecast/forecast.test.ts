@@ -22,7 +22,7 @@ describe('forecastRace() at submission', () => {
     expect(forecast.basis).toBe('bootstrap');
     expect(forecast.etaSec).toBeGreaterThan(38);
     expect(forecast.etaSec).toBeLessThan(53);
-    expect(forecast.confidence).toBeLessThan(0.5);
+    expect(forecast.confidence).toBeLessThan(0.15);
   });
 
   test('one run of the title is believed; the source only fills in for an unknown title', () => {
@@ -213,6 +213,15 @@ describe('the base of a race under way', () => {
     for (let i = 0; i < 2; i++) learn(known, lesson(3_000));
     expect(forecastRace(known, raceOf(), START).p50Sec).toBe(first);
     expect(forecastRace(known, raceOf({ race_id: 'another' }), START).p50Sec).not.toBe(first);
+    learn(known, lesson(3_000));
+    expect(forecastRace(known, raceOf(), START).p50Sec).not.toBe(first);
+  });
+
+  test('of a source that has learned a thousand is kept until it has learned one in four more', () => {
+    const known = modelOf(...times(1_000, 300));
+    const first = forecastRace(known, raceOf(), START).p50Sec;
+    for (let i = 0; i < 250; i++) learn(known, lesson(3_000));
+    expect(forecastRace(known, raceOf(), START).p50Sec).toBe(first);
     learn(known, lesson(3_000));
     expect(forecastRace(known, raceOf(), START).p50Sec).not.toBe(first);
   });

@@ -14,6 +14,13 @@ describe('beginTurn()', () => {
     expect(Array.from({ length: 100 }, () => turn.isOver()).indexOf(true)).toBe(99);
   });
 
+  it('asks the clock after each of so many records only', () => {
+    let looks = 0;
+    const turn = beginTurn({ monotonicMs: () => 10 * looks++ }, { recordsALook: 8 });
+    expect(Array.from({ length: 8 }, () => turn.isOver())).toEqual([...Array.from({ length: 7 }, () => false), true]);
+    expect(looks).toBe(2);
+  });
+
   it('is as long as others had the event loop before, 10 ms at most', async () => {
     const time = { ms: 0 };
     const turn = beginTurn({ monotonicMs: () => time.ms });
@@ -25,6 +32,19 @@ describe('beginTurn()', () => {
       while (!turn.isOver()) time.ms += 1;
       expect(time.ms - startedAtMs).toBe(lengthMs);
     }
+  });
+
+  it('lets go first what the others rest on', async () => {
+    const events: string[] = [];
+    const takeTurns = async (name: string, goesFirst: boolean): Promise<void> => {
+      const turn = beginTurn({ monotonicMs: () => 0 }, { goesFirst });
+      for (let i = 0; i < 2; i++) {
+        await turn.next();
+        events.push(name);
+      }
+    };
+    await Promise.all([takeTurns('a', false), takeTurns('b', false), takeTurns('first', true)]);
+    expect(events).toEqual(['first', 'first', 'a', 'b', 'a', 'b']);
   });
 
   it('gives one turn each time round the event loop, to whoever waited longest', async () => {
