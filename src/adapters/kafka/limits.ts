@@ -43,6 +43,8 @@ export const FETCH_BYTES = 4 * 1_048_576;
  * stood still for a minute.
  */
 export const REBALANCE_TIMEOUT_MS = 15_000;
+/** What kafkajs waits for the answer to a join beyond that, ms. */
+export const JOIN_GRACE_MS = 5_000;
 /** Also how late a member notices that others have come or gone. */
 export const HEARTBEAT_MS = 1_000;
 export const METADATA_MAX_AGE_MS = 60_000;

@@ -4,6 +4,8 @@ export type Membership = {
   /** The coordinator has just told that we are a member. */
   confirm(): void;
   isConfirmed(): boolean;
+  /** Whether it told so since this was asked last. */
+  wasHeard(): boolean;
   /** Resolves at once while confirmed, else with the next confirmation or when the signal aborts. */
   confirmed(signal: AbortSignal): Promise<void>;
 };
@@ -14,13 +16,20 @@ export type Membership = {
  */
 export function createMembership({ sessionTimeoutMs, clock }: { readonly sessionTimeoutMs: number; readonly clock: Clock }): Membership {
   let confirmedAtMs = clock.nowMs();
+  let isHeard = false;
   const waiting = new Set<() => void>();
   const isConfirmed = (): boolean => Math.abs(clock.nowMs() - confirmedAtMs) < sessionTimeoutMs;
 
   return {
     isConfirmed,
+    wasHeard() {
+      const was = isHeard;
+      isHeard = false;
+      return was;
+    },
     confirm() {
       confirmedAtMs = clock.nowMs();
+      isHeard = true;
       for (const go of waiting) go();
     },
     async confirmed(signal) {

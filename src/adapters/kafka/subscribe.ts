@@ -10,7 +10,7 @@ import { clientRetry } from './client.ts';
 import { holdPartition, type HeldPartition } from './held-partition.ts';
 import { createMembership } from './membership.ts';
 import {
-  DEFAULT_BATCH_RECORDS, DEFAULT_DRAIN_MS, FETCH_BYTES, FETCH_PARTITION_BYTES, FETCH_WAIT_MS, FULL_QUEUE_WAIT_MS, HEARTBEAT_MS,
+  DEFAULT_BATCH_RECORDS, DEFAULT_DRAIN_MS, FETCH_BYTES, FETCH_PARTITION_BYTES, FETCH_WAIT_MS, FULL_QUEUE_WAIT_MS, HEARTBEAT_MS, JOIN_GRACE_MS,
   METADATA_MAX_AGE_MS, REBALANCE_TIMEOUT_MS, REQUEST_TIMEOUT_MS,
 } from './limits.ts';
 import type { OffsetRange } from './offsets.ts';
@@ -56,6 +56,8 @@ type Session = {
  *   commits go through the batch's own function, which tries once.
  * - it restarts itself after some crashes only: never here, a crashed consumer is replaced.
  * - a batch of nothing but control or compacted records moves its offset without a call: followed by event.
+ * - an answer that was lost with its connection may be waited for without end, a join's among them: a member that has not been
+ *   heard by its coordinator for as long as a session and a join may take is replaced.
  * - a member that was thrown out (it slept beyond its session) joins again by itself under another id, and may be given
  *   what it had before. Others owned it meanwhile: all that was held is lost first, and restored. The same after a join
  *   that failed half-way, since a generation may have come and gone behind it.
@@ -144,6 +146,23 @@ export async function openSubscription(context: SubscriptionContext, options: Su
       logger.error({ groupId, error: messageOf(error) }, 'Consumer did not start, starting another');
       if (session === started) void replaceSession();
     });
+  }
+
+  /** Looks are counted, not time, which goes on while a process sleeps: who wakes up joins again by itself. */
+  function watchSilence(): () => void {
+    const mostLooks = Math.ceil((context.sessionTimeoutMs + REBALANCE_TIMEOUT_MS + JOIN_GRACE_MS) / HEARTBEAT_MS);
+    let looks = 0;
+    const timer = setInterval(() => {
+      const silent = session;
+      looks = silent === null || membership.wasHeard() ? 0 : looks + 1;
+      if (silent === null || looks <= mostLooks) return;
+      looks = 0;
+      logger.warn({ groupId, silentSec: (mostLooks * HEARTBEAT_MS) / 1_000 }, 'Nothing was heard of the group, starting another consumer');
+      void replaceSession();
+      silent.consumer.disconnect().catch(() => undefined);
+    }, HEARTBEAT_MS);
+    timer.unref();
+    return () => clearInterval(timer);
   }
 
   async function replaceSession(): Promise<void> {
@@ -350,6 +369,7 @@ export async function openSubscription(context: SubscriptionContext, options: Su
 
   async function closeOnce(drainMs: number): Promise<void> {
     stopping.abort();
+    endWatch();
     const partitions = [...held.values()];
     await withinMs(drainMs, Promise.all(partitions.map((one) => one.idle())).then(() => committer.idle()));
     for (const one of partitions) one.lose();
@@ -366,6 +386,7 @@ export async function openSubscription(context: SubscriptionContext, options: Su
   // A consumer crashes on a coordinator that is still loading, as on a Kafka that has had no group yet.
   for (const topic of options.topics.slice(0, 1)) await context.committedOf(group, topic).catch((error: unknown) => logger.warn({ groupId, error: messageOf(error) }, 'The coordinator of the group does not answer yet'));
   const first = await startSession();
+  const endWatch = watchSilence();
   // The caller has the subscription before its handler is called.
   setImmediate(() => { if (!stopping.signal.aborted) run(first); });
 

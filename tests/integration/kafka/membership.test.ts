@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRequire } from 'node:module';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openKafkaLog } from '../../../src/adapters/kafka/kafka-log.ts';
 import type { RecordBatch, RecordLog, TopicDefinition } from '../../../src/ports/record-log.ts';
 import { sharedKafka, whyNoEngines } from '../../support/engines/engines.ts';
@@ -12,6 +13,7 @@ const definition: TopicDefinition = { name: TOPIC, partitions: 2, cleanup: 'dele
 const prefix = `membership-${randomUUID()}.`;
 const GROUP = `${prefix}members`;
 const DEADLINE_MS = 30_000;
+const KafkajsBroker = createRequire(import.meta.url)('kafkajs/src/broker') as { prototype: { joinGroup(): Promise<unknown> } };
 
 describe.skipIf(whyNoEngines() !== null)('a member that its coordinator has thrown out', { timeout: 90_000 }, () => {
   let broker: string;
@@ -69,6 +71,32 @@ describe.skipIf(whyNoEngines() !== null)('a member that its coordinator has thro
     await append(1, 'after');
     await waitUntil('it goes on', () => delivered.length === 3, DEADLINE_MS);
     expect(delivered).toEqual(['before', 'in hand', 'after']);
+    await subscription.close();
+  });
+
+  // As when the connection to a coordinator that is shut down closes between a join and its answer.
+  it('is replaced when its join is never answered', async () => {
+    const group = `${prefix}unanswered`;
+    const delivered: string[] = [];
+    const subscription = await log.subscribe({
+      group: 'unanswered', topics: [TOPIC],
+      handler: {
+        onAssigned: async () => undefined,
+        onRevoked: async () => undefined,
+        async onBatch(batch) {
+          await subscription.commit(batch, batch.records.at(-1)!.offset + 1);
+          delivered.push(...batch.records.map(({ value }) => String(value)));
+        },
+      },
+    });
+    await log.append(TOPIC, 0, [{ key: null, value: Buffer.from('answered') }]);
+    await waitUntil('the first is there', () => delivered.includes('answered'), DEADLINE_MS);
+    const unanswered = vi.spyOn(KafkajsBroker.prototype, 'joinGroup').mockImplementationOnce(() => new Promise(() => undefined));
+    await evict(broker, group, (await allMembers(broker, group)).slice(0, 1));
+    await waitUntil('it joins again', () => unanswered.mock.calls.length > 0, DEADLINE_MS);
+    await log.append(TOPIC, 0, [{ key: null, value: Buffer.from('behind it') }]);
+    await waitUntil('another consumer has taken over', () => delivered.includes('behind it'), 60_000);
+    unanswered.mockRestore();
     await subscription.close();
   });
 });

@@ -32,6 +32,13 @@ it('lets nobody pass after a sleep until it is confirmed again, or until there i
   expect(passed).toEqual(['lost', 'confirmed']);
 });
 
+it('tells once that the coordinator was heard', () => {
+  const { membership } = at();
+  expect(membership.wasHeard()).toBe(false);
+  membership.confirm();
+  expect([membership.wasHeard(), membership.wasHeard()]).toEqual([true, false]);
+});
+
 it('does not trust a clock that was set back', () => {
   const time = at();
   time.nowMs -= 3_600_000;
