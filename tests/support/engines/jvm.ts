@@ -70,8 +70,13 @@ export async function freePort(): Promise<number> {
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   const { port } = server.address() as AddressInfo;
   await new Promise<void>((resolve) => { server.close(() => resolve()); });
+  if (given.has(port)) return freePort();
+  given.add(port);
   return port;
 }
+
+/** Those that nobody listens on yet would be free again. */
+const given = new Set<number>();
 
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
