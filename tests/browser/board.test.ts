@@ -1,7 +1,6 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { execFile } from 'node:child_process';
-import { createServer as createHttpServer, type Server } from 'node:http';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:http';
 import { promisify } from 'node:util';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
@@ -13,6 +12,7 @@ import { emptyUpdate, type RaceUpdate } from '../../src/race/update.ts';
 import { start } from '../integration/cli/process.ts';
 import { boardSampler } from '../support/board-sampler.ts';
 import { buildBoard, openBrowser, whyNoBrowser } from '../support/browser.ts';
+import { freePort } from '../support/free-port.ts';
 import { drive, lineOfStops, readyRoute } from '../support/journeys.ts';
 import { query, startService, temporaryDirectory, type RunningService } from '../support/service.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -37,7 +37,7 @@ describe.skipIf(whyNoBrowser() !== null)('the board in Chromium', { timeout: 90_
   beforeAll(async () => {
     buildBoard();
     port = await freePort();
-    tiles = createHttpServer((request, response) => {
+    tiles = createServer((request, response) => {
       tilesAsked.push(request.url!);
       response.writeHead(200, { 'content-type': 'image/png', 'cross-origin-resource-policy': 'cross-origin' }).end(Buffer.from(TILE, 'base64'));
     });
@@ -438,12 +438,4 @@ function run(id: string, title: string, startedAt: number, sec: number): RaceUpd
     { ...say(id, { title, state: 'running', started_at: startedAt }), at: startedAt },
     { ...say(id, { state: 'passed', completed_at: completedAt }), at: completedAt },
   ];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { start, until } from './process.ts';
-import { freePort, openUpdateServer } from './update-server.ts';
+import { freePort } from '../../support/free-port.ts';
+import { openUpdateServer } from './update-server.ts';
 import type { UpdateServer } from './update-server.ts';
 
 let server: UpdateServer | null = null;

@@ -56,10 +56,3 @@ export async function openUpdateServer(misbehave: Misbehaviour = () => null, por
     }),
   };
 }
-
-/** A port of this machine on which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = await openUpdateServer();
-  await server.close();
-  return server.port;
-}

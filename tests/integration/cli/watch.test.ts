@@ -7,7 +7,7 @@ import type { WebSocket } from 'ws';
 import { parseClientFrame, serialiseFrame } from '../../../src/bridge/frames.ts';
 import type { RaceView, ServerFrame } from '../../../src/bridge/frames.ts';
 import { NOON, etaView, raceView } from '../../unit/cli/race-view.ts';
-import { freePort } from './update-server.ts';
+import { freePort } from '../../support/free-port.ts';
 import { start, until } from './process.ts';
 
 let server: Server | null = null;

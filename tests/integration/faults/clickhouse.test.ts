@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Behaviour } from '../../support/clickhouse/protocol.ts';
 import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
 import { makeCertificates, whyNoOpenssl } from '../../support/engines/certificates.ts';
-import { freePort } from '../../support/engines/jvm.ts';
+import { freePort } from '../../support/free-port.ts';
 import { openCampaign, type Campaign } from '../../support/faults/campaign.ts';
 import { isBrief, isLong, report } from '../../support/faults/report.ts';
 import { query, startService, temporaryDirectory, type RunningService } from '../../support/service.ts';

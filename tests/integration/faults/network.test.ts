@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startClickHouse, type ClickHouseProcess } from '../../support/clickhouse/start-clickhouse.ts';
 import { whyNoEngines } from '../../support/engines/engines.ts';
-import { freePort } from '../../support/engines/jvm.ts';
+import { freePort } from '../../support/free-port.ts';
 import { startKafka, type KafkaCluster } from '../../support/engines/kafka.ts';
 import { openCampaign, type Campaign } from '../../support/faults/campaign.ts';
 import { isBrief, isLong } from '../../support/faults/report.ts';

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { partitionCounts } from '../../../topology/topics.ts';
 import { whyNoEngines } from '../../support/engines/engines.ts';
-import { freePort } from '../../support/engines/jvm.ts';
+import { freePort } from '../../support/free-port.ts';
 import { openCampaign, type Campaign } from '../../support/faults/campaign.ts';
 import { isBrief, isLong } from '../../support/faults/report.ts';
 import { kafkaSetting, type KafkaSetting } from '../../support/kafka-service.ts';

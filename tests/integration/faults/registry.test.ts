@@ -7,7 +7,7 @@ import type { RecordLog } from '../../../src/ports/record-log.ts';
 import { partitionOf } from '../../../src/race/partition.ts';
 import { emptyUpdate, type RaceUpdate } from '../../../src/race/update.ts';
 import { whyNoEngines } from '../../support/engines/engines.ts';
-import { freePort } from '../../support/engines/jvm.ts';
+import { freePort } from '../../support/free-port.ts';
 import { enter } from '../../support/faults/audit.ts';
 import { openCampaign } from '../../support/faults/campaign.ts';
 import { isLong, report } from '../../support/faults/report.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectEtas } from '../../../src/bridge/client.ts';
 import type { RaceView, ServerFrame } from '../../../src/bridge/frames.ts';
 import type { OriginRace } from '../../../src/gateway/origin/race.ts';
-import { freePort } from '../../support/engines/jvm.ts';
+import { freePort } from '../../support/free-port.ts';
 import { fleetUpdates } from '../../support/fleet.ts';
 import { feed } from '../../support/load.ts';
 import { query, startService, temporaryDirectory, type RunningService } from '../../support/service.ts';

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheDir, cached } from './cache.ts';
-import { freePort, javaProgram, javaVersion, startJvm } from './jvm.ts';
+import { freePort } from '../free-port.ts';
+import { javaProgram, javaVersion, startJvm } from './jvm.ts';
 import { CLUSTER_ID, nodeProperties, writeProperties } from './kafka-properties.ts';
 import { run } from './run.ts';
 

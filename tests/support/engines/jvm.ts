@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { createConnection, createServer, type AddressInfo } from 'node:net';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -64,19 +64,6 @@ export async function startJvm(options: { readonly args: readonly string[]; read
     },
   };
 }
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => { server.close(() => resolve()); });
-  if (given.has(port)) return freePort();
-  given.add(port);
-  return port;
-}
-
-/** Those that nobody listens on yet would be free again. */
-const given = new Set<number>();
 
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {

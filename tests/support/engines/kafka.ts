@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatStorage, jvmFlags, kafkaClassArchive, kafkaClassPath } from './artifacts.ts';
-import { freePort, startJvm, type Jvm } from './jvm.ts';
+import { freePort } from '../free-port.ts';
+import { startJvm, type Jvm } from './jvm.ts';
 import { nodeProperties, writeProperties } from './kafka-properties.ts';
 
 /** Real brokers of this machine; node ids count from 1. Data is deleted at `stop`. */

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jvmFlags, registryDir } from './artifacts.ts';
-import { freePort, startJvm } from './jvm.ts';
+import { freePort } from '../free-port.ts';
+import { startJvm } from './jvm.ts';
 
 /** A real schema registry of this machine, in memory. */
 export type RegistryServer = {
