@@ -107,7 +107,7 @@ function madeFrom(base: Base, model: SourceModel | undefined, race: RaceState, a
   return {
     etaSec,
     p10Sec: quantileSec(0.1), p25Sec: quantileSec(0.25), p50Sec: quantileSec(0.5), p75Sec: quantileSec(0.75), p90Sec: quantileSec(0.9),
-    confidence: calibration === null ? mass * (basis === 'bootstrap' ? GUESS_WORTH : 1) : trueConfidence(calibration, phase, mass), basis, clusterId: base.clusterId, clusterVersion: base.clusterVersion,
+    confidence: calibration === null ? uncalibrated(mass, basis) : trueConfidence(calibration, phase, mass), basis, clusterId: base.clusterId, clusterVersion: base.clusterVersion,
     deadlineProbability: race.deadline_at === null ? null : massBelow(distribution, (race.deadline_at - (race.started_at ?? asOfMs)) / 1000),
     overdue: distribution.overdue,
     beside: () => (model === undefined ? [] : besideOf(model, race, asOfMs)),
@@ -126,6 +126,11 @@ function besideOf(model: SourceModel, race: RaceState, asOfMs: number): BesideFo
     const base = baseBy(model, clustering, race, asOfMs);
     return base === null ? [] : [{ role, forecast: madeFrom(base, model, race, asOfMs, null) }];
   }));
+}
+
+/** What a probability is worth where nothing was learned that could set it right. */
+function uncalibrated(mass: number, basis: Basis): number {
+  return basis === 'bootstrap' ? mass * GUESS_WORTH : mass;
 }
 
 /** The probability that at the next look what remains is still within 20 % of what a total leaves. */

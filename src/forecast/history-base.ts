@@ -42,7 +42,7 @@ const spare: Float32Array[] = [];
 /** A base is good until the source has learned this share of its races anew: what rests on many races moves less. */
 const KEPT_SHARE = 1 / 16;
 const KEPT_SHARE_OF_MANY = 1 / 4;
-/** Chosen: most sources of trainings and tickets are smaller. */
+/** Chosen: trainings, whose sources are smaller, would lose by it. */
 const MANY_RACES = 1_000;
 
 /** Beside the models, as they do not belong to what is learned: a model restored has none, and they are made again. */

@@ -154,8 +154,12 @@ export async function openSubscription(context: SubscriptionContext, options: Su
     let looks = 0;
     const timer = setInterval(() => {
       const silent = session;
-      looks = silent === null || membership.wasHeard() ? 0 : looks + 1;
-      if (silent === null || looks <= mostLooks) return;
+      if (silent === null || membership.wasHeard()) {
+        looks = 0;
+        return;
+      }
+      looks += 1;
+      if (looks <= mostLooks) return;
       looks = 0;
       logger.warn({ groupId, silentSec: (mostLooks * HEARTBEAT_MS) / 1_000 }, 'Nothing was heard of the group, starting another consumer');
       void replaceSession();

@@ -49,7 +49,7 @@ const learner = await runLearner({ log, codec, clock, logger: quietLogger });
 const readSoFar = new Map<number, number>();
 let pipeline: Pipeline | null = null;
 pipeline = await runPipeline({
-  log, codec, learner, clock, logger: quietLogger, finishedTtlMs: 24 * 3_600_000, writerId: randomUUID(), ...(isSimple ? { forecast: simpleForecast } : {}),
+  log, codec, learner, clock, logger: quietLogger, finishedTtlMs: 24 * 3_600_000, writerId: randomUUID(), forecast: isSimple ? simpleForecast : undefined,
   hooks: {
     ...metrics.pipelineHooks,
     onSlice(outputs, position) {
