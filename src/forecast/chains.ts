@@ -3,7 +3,8 @@ import { stageKey } from './course.ts';
 import { KERNEL_WIDTHS, logSec, shiftBy, type Distribution } from './distribution.ts';
 import type { FinishedRace, StageFact } from './history-record.ts';
 import { LINK_INPUTS, LINK_NUMBERS, type Link } from './link.ts';
-import { contextKey, LIMITS, touch, type SourceModel } from './model.ts';
+import { contextKey, LIMITS, type SourceModel } from './model.ts';
+import { touch } from './touch.ts';
 
 const INPUTS = LINK_INPUTS;
 const [INFORMATION, VARIANCE, COUNT, VOTES] = [INPUTS, INPUTS + INPUTS * INPUTS, INPUTS + INPUTS * INPUTS + 1, INPUTS + INPUTS * INPUTS + 2];

@@ -1,6 +1,7 @@
 import { densityIndex, KERNEL_DENSITIES, KERNEL_WIDTHS } from './distribution.ts';
 import { CONTEXT, CONTEXTS, gathered, PER_SLOT } from './contexts.ts';
 import { CELL_SAMPLES, LONG_SAMPLES, type Mixture } from './mixture.ts';
+import { touch } from './touch.ts';
 import type { Traits } from './traits.ts';
 
 /** Titles with weights of their own. */
@@ -159,13 +160,8 @@ export function judge(mixture: Mixture, log: number, total: number): number {
 /** The weights of a title that has come before, those of the title used longest ago leaving. */
 function ownWeights({ titles, traits }: Mixture, title: number): Float32Array | null {
   if (gathered.titleSize === 0) return null;
-  const own = longEnough(titles.get(title) ?? new Float32Array(0), traits);
-  titles.delete(title);
+  const own = longEnough(touch(titles, title, MOST_WEIGHTED_TITLES, () => new Float32Array(0)), traits);
   titles.set(title, own);
-  if (titles.size > MOST_WEIGHTED_TITLES) {
-    const [oldest] = titles.keys();
-    titles.delete(oldest!);
-  }
   return own;
 }
 

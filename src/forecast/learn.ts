@@ -9,7 +9,7 @@ import { forgetRace } from './forget.ts';
 import { forgetBase } from './history-base.ts';
 import { blend, learnMixture } from './blend.ts';
 import type { Subject } from './contexts.ts';
-import { contextKey, createTitleModel, DURATION, LEG, LIMITS, ORDINALS, touch, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
+import { contextKey, createTitleModel, DURATION, LEG, LIMITS, ORDINALS, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
 import { createClaims, learnClaims } from './producer-eta.ts';
 import { createCurve, learnCurve } from './progress-curve.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
@@ -17,6 +17,7 @@ import { withScratch } from './scratch.ts';
 import { entryLog } from './stages.ts';
 import { learnSwap } from './swap.ts';
 import { legTag, noteTaught } from './taught-races.ts';
+import { touch } from './touch.ts';
 import { judgeVoices } from './voices.ts';
 import { sortedEntries } from '../race/metadata.ts';
 

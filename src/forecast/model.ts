@@ -114,18 +114,6 @@ export function contextKey(title: string, part: string): string {
   return joinedText(title, part);
 }
 
-/** The entry of a key, made when there is none; it becomes the newest, and the oldest beyond the limit leaves. */
-export function touch<V>(map: Map<string, V>, key: string, limit: number, create: () => V): V {
-  const value = map.get(key) ?? create();
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > limit) {
-    const [oldest] = map.keys();
-    map.delete(oldest!);
-  }
-  return value;
-}
-
 const FORMAT = 10;
 
 /**

@@ -3,9 +3,10 @@ import type { Transition } from './course.ts';
 import { blendLogs, conditionOn, isSpent, kernelBelow, massAfter, massBelow, quantile, shiftBy, tailFrom, tailMass, type Distribution } from './distribution.ts';
 import type { FinishedRace } from './history-record.ts';
 import { joinedText } from './joined-text.ts';
-import { contextKey, LIMITS, touch, VISIT, VOICES, type SourceModel } from './model.ts';
+import { contextKey, LIMITS, VISIT, VOICES, type SourceModel } from './model.ts';
 import type { Ring } from './ring.ts';
 import { entryLog, likenessAt, RECENCY, type Place } from './stages.ts';
+import { touch } from './touch.ts';
 
 /**
  * Who speaks during the life of a race. `history`: the forecast at submission, conditioned on the age. `state`: what
