@@ -47,7 +47,7 @@ export const topics: readonly TopicSpec[] = [
     cleanup: 'compact', retentionMs: null, minCompactionLagMs: HOUR_MS, writtenBy: 'pipeline', readBy: 'pipeline (restore), journeys, gateway, historian (audit)',
   },
   {
-    name: 'race-history', key: 'source', value: 'FinishedRace | StageFacts | ModelSwap | Forget', schema: 'history-record', partitions: 'sources',
+    name: 'race-history', key: 'source', value: 'FinishedRace | StageFacts | ModelSwap | Forget | OverdueRace', schema: 'history-record', partitions: 'sources',
     cleanup: 'delete', retentionMs: 90 * DAY_MS, minCompactionLagMs: 0, writtenBy: 'pipeline, rebuilder (swaps)', readBy: 'learner (every instance), historian',
   },
   {

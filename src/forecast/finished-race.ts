@@ -3,7 +3,7 @@ import type { PassageFact } from '../journey/model.ts';
 import { currentMetadata } from '../race/metadata.ts';
 import { isFinished, type RaceState, type Stage } from '../race/state.ts';
 import { stageKey } from './course.ts';
-import type { FinishedRace, FinishedStage, Origin, Outcome, StageFact, StageFacts } from './history-record.ts';
+import type { FinishedRace, FinishedStage, Origin, Outcome, OverdueRace, StageFact, StageFacts } from './history-record.ts';
 
 /**
  * The record of a race that has ended. Without a start (canceled while queued) its duration is 0, which teaches
@@ -52,6 +52,17 @@ export function stageFacts(race: RaceState, stages: readonly Stage[], nextOrigin
     }];
   });
   return facts.length === 0 ? null : { origin: nextOrigin(), source: race.source, facts };
+}
+
+/** That a race under way is overdue. */
+export function overdueRace({ source, title, race_id, started_at }: RaceState, atMs: number): OverdueRace {
+  assert(started_at !== null, `a race under way is expected, ${race_id} has not begun`);
+  return { source, title, race_id, started_at, at: atMs };
+}
+
+/** Whether the newest revision is the first to say that the finish published before has passed. */
+export function isNowOverdue({ started_at, revision, checkpoints }: RaceState): boolean {
+  return started_at !== null && !checkpoints.some((one) => one.revision < revision && (one.reason === 'overdue' || one.reason === 'stuck'));
 }
 
 /** When the stage before ended, and how long after the one before it. */

@@ -1,6 +1,7 @@
 import { forgetBases } from './history-base.ts';
 import { forgetTaught } from './mixture.ts';
 import { DURATION, LEG, ORDINALS, VISIT, type SourceModel } from './model.ts';
+import { forgetOverdue } from './overdue.ts';
 import { dropRows } from './ring.ts';
 import { legTag, ordinalsOf } from './taught-races.ts';
 
@@ -12,6 +13,7 @@ import { legTag, ordinalsOf } from './taught-races.ts';
  * Races before the newest 16,384 of the source are not found any more. O(samples) where there is something to drop.
  */
 export function forgetRace(model: SourceModel, raceId: string): void {
+  forgetOverdue(model, raceId);
   const orphans = dropLegs(model, legTag(raceId));
   const ordinals = ordinalsOf(model.races, raceId, model.taught);
   if (ordinals.size > 0) {

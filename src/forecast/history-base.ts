@@ -4,6 +4,7 @@ import { placeOfRace, servingOf, type Clustering, type Placed } from './clusteri
 import type { Distribution } from './distribution.ts';
 import { blend } from './blend.ts';
 import type { SourceModel } from './model.ts';
+import { withOverdue } from './overdue.ts';
 import { room } from './scratch.ts';
 
 export type Base = {
@@ -72,14 +73,14 @@ export function baseOf(model: SourceModel | undefined, race: RaceState, asOfMs: 
 }
 
 /** As if this version (null: none) were the one in force; null = nothing is known of the source. Scratch. */
-export function baseBy(model: SourceModel, clustering: Clustering | null, { title, metadata, started_at }: RaceState, asOfMs: number): Base | null {
+export function baseBy(model: SourceModel, clustering: Clustering | null, { race_id, title, metadata, started_at }: RaceState, asOfMs: number): Base | null {
   const placed: Placed | null = clustering === null ? null : placeOfRace(clustering, title, metadata);
   const blended = blend(model.mixture, { title, metadata, startedAtMs: started_at ?? asOfMs, cluster: placed?.cell ?? 0 });
   if (blended === null) return null;
   const runs = blended.titleRuns || blended.kindRuns;
   const basis = runs > 0 ? 'key' : blended.byCluster ? 'cluster' : 'source';
   return {
-    distribution: blended.distribution, basis, support: Math.max(1, runs || blended.clusterRuns),
+    distribution: withOverdue(blended.distribution, model, title, race_id, asOfMs, runs), basis, support: Math.max(1, runs || blended.clusterRuns),
     clusterId: placed?.clusterId ?? null, clusterVersion: clustering?.version ?? null,
   };
 }

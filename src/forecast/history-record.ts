@@ -60,6 +60,9 @@ export type StageFact = {
 
 export type StageFacts = { origin: Origin; source: string; facts: StageFact[] };
 
+/** A race under way whose published finish has passed; said at least once. */
+export type OverdueRace = { source: string; title: string; race_id: string; started_at: number; at: number };
+
 export type ModelSwap = {
   source: string; version: string; stage: 'shadow' | 'canary' | 'active'; share: number; previous: string | null; at: number;
 };
@@ -71,16 +74,17 @@ export type HistoryRecord =
   | { kind: 'FinishedRace'; value: FinishedRace }
   | { kind: 'StageFacts'; value: StageFacts }
   | { kind: 'ModelSwap'; value: ModelSwap }
-  | { kind: 'Forget'; value: Forget };
+  | { kind: 'Forget'; value: Forget }
+  | { kind: 'OverdueRace'; value: OverdueRace };
 
 /** The source a record belongs to: the key of race-history. */
 export function sourceOf(record: HistoryRecord): string {
   return record.value.source;
 }
 
-/** The origin of a record; a ModelSwap has none, it comes from no race. */
+/** The origin of a record. Two have none: a ModelSwap, which comes from no race, and an OverdueRace, which comes from no input and teaches once however often it is said. */
 export function originOf(record: HistoryRecord): Origin | null {
-  return record.kind === 'ModelSwap' ? null : record.value.origin;
+  return record.kind === 'ModelSwap' || record.kind === 'OverdueRace' ? null : record.value.origin;
 }
 
 /** < 0 when a comes before b. Compares (epoch, offset, index) of one input partition. */

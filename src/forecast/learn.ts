@@ -10,6 +10,7 @@ import { forgetBase } from './history-base.ts';
 import { blend, learnMixture } from './blend.ts';
 import type { Subject } from './contexts.ts';
 import { contextKey, createTitleModel, DURATION, LEG, LIMITS, ORDINALS, VISIT, type SourceModel, type TitleModel, type Track } from './model.ts';
+import { endOverdue, learnOverdue, overtake } from './overdue.ts';
 import { createClaims, learnClaims } from './producer-eta.ts';
 import { createCurve, learnCurve } from './progress-curve.ts';
 import { cell, createRing, pushRow, type Ring } from './ring.ts';
@@ -47,6 +48,7 @@ export function learn(model: SourceModel, record: HistoryRecord, findModel: Find
   switch (record.kind) {
     case 'FinishedRace': return withScratch(() => learnRace(model, record.value));
     case 'StageFacts': return learnLegs(model, record.value);
+    case 'OverdueRace': return learnOverdue(model, record.value);
     case 'ModelSwap': return learnSwap(model, record.value, findModel);
     case 'Forget': return forgetRace(model, record.value.race_id);
   }
@@ -55,6 +57,7 @@ export function learn(model: SourceModel, record: HistoryRecord, findModel: Find
 function learnRace(model: SourceModel, race: FinishedRace): void {
   const { duration_sec: sec, outcome, title } = race;
   forgetBase(model, race.race_id);
+  endOverdue(model, race);
   if (race.correction || !(sec > 0)) return;
   if (outcome !== 'passed' && outcome !== 'failed') return learnCensored(model, race);
   const known = touch(model.titles, title, LIMITS.titles, createTitleModel);
@@ -62,6 +65,8 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
     model.stale += 1;
     return;
   }
+  known.newestStartMs = Math.max(known.newestStartMs, race.started_at);
+  overtake(model, title, race.started_at);
   noteTaught(model.races, race.race_id);
   const row = [sec, outcome === 'failed' ? 1 : 0, model.taught % ORDINALS];
   learnTrack(known, race);

@@ -26,7 +26,7 @@ export const LEG = { sec: 0, endSec: 1, race: 2, width: 3 } as const;
 export const ORDINALS = 2 ** 24;
 
 /** Limits that, with those of the mixture (some 12 MB), bound a model to about 30 MB, whatever a source does; one of vehicles has up to 4 MB more. The least recently taught goes first. */
-export const LIMITS = { titles: 5_000, states: 8_000, voices: 8_000, chains: 4_000, legs: 4_000, curves: 1_000, claims: 1_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50, finishes: 20 } as const;
+export const LIMITS = { titles: 5_000, overdue: 1_000, states: 8_000, voices: 8_000, chains: 4_000, legs: 4_000, curves: 1_000, claims: 1_000, durations: 50, sourceDurations: 100, visits: 100, legSamples: 30, order: 50, finishes: 20 } as const;
 
 /** Voices that may speak in a state (voices.ts), each with a weight. */
 export const VOICES = 5;
@@ -47,7 +47,12 @@ export type TitleModel = {
   /** Suspected stale starts in a row, and when the newest of them ended: a real change comes again, one after another. */
   suspects: number;
   suspectEndedAtMs: number;
+  /** When the race that began last, of those that have ended, began: epoch ms; 0 = none. */
+  newestStartMs: number;
 };
+
+/** A race under way beyond its published finish: a hash of its id, and when it began. */
+export type OverdueRun = { readonly tag: number; readonly startedAtMs: number };
 
 /**
  * What is learned of one source: a deterministic fold over its race-history. Maps are in the order of last teaching,
@@ -69,6 +74,8 @@ export type SourceModel = {
   readonly races: TaughtRaces;
   readonly durations: Ring;
   readonly titles: Map<string, TitleModel>;
+  /** By title, those that are overdue and have not been overtaken, who began first first. */
+  readonly overdue: Map<string, OverdueRun[]>;
   /** What is forecast from at submission. */
   mixture: Mixture;
   /** Visits by `contextKey(title, state)`; the title '' is the whole source. */
@@ -98,14 +105,14 @@ export function createSourceModel(source: string): SourceModel {
     source, taught: 0, stale: 0, finishes: [], races: createTaughtRaces(),
     versions: { shadow: null, canary: null, active: null, previous: null, canaryShare: 0 }, clusterings: noClusterings(),
     durations: createRing(DURATION.width, LIMITS.sourceDurations),
-    titles: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), curves: new Map(), claims: new Map(), calibration: createCalibration(), journeys: null,
+    titles: new Map(), overdue: new Map(), mixture: createMixture(), states: new Map(), voices: new Map(), chains: new Map(), legs: new Map(), curves: new Map(), claims: new Map(), calibration: createCalibration(), journeys: null,
   };
 }
 
 export function createTitleModel(): TitleModel {
   return {
     durations: createRing(DURATION.width, LIMITS.durations), order: [],
-    linear: { count: 0, error: 0 }, history: { count: 0, error: 0 }, suspects: 0, suspectEndedAtMs: 0,
+    linear: { count: 0, error: 0 }, history: { count: 0, error: 0 }, suspects: 0, suspectEndedAtMs: 0, newestStartMs: 0,
   };
 }
 
@@ -114,7 +121,7 @@ export function contextKey(title: string, part: string): string {
   return joinedText(title, part);
 }
 
-const FORMAT = 10;
+const FORMAT = 11;
 
 /**
  * A model as bytes: a header in JSON, the rows of every ring as 32-bit floats, the columns of the mixture; little
@@ -136,7 +143,8 @@ export function encodeModel(model: SourceModel): Uint8Array {
   const header = new TextEncoder().encode(JSON.stringify({
     format: FORMAT, source: model.source, taught: model.taught, stale: model.stale, finishes: model.finishes.map(({ startedAtMs, completedAtMs }) => [startedAtMs, completedAtMs]), durations: model.durations.size,
     versions: [model.versions.shadow, model.versions.canary, model.versions.active, model.versions.previous, model.versions.canaryShare],
-    titles: Array.from(model.titles, ([title, t]) => [title, put(t.durations), t.order, t.linear.count, t.linear.error, t.history.count, t.history.error, t.suspects, t.suspectEndedAtMs]),
+    titles: Array.from(model.titles, ([title, t]) => [title, put(t.durations), t.order, t.linear.count, t.linear.error, t.history.count, t.history.error, t.suspects, t.suspectEndedAtMs, t.newestStartMs]),
+    overdue: Array.from(model.overdue, ([title, runs]) => [title, runs.map(({ tag, startedAtMs }) => [tag, startedAtMs])]),
     states: Array.from(model.states, ([key, ring]) => [key, put(ring)]),
     legs: Array.from(model.legs, ([key, ring]) => [key, put(ring)]),
     voices: [...model.voices.keys()],
@@ -166,7 +174,8 @@ export function encodeModel(model: SourceModel): Uint8Array {
 type Header = {
   format: number; source: string; taught: number; stale: number; finishes: [number, number][]; durations: number;
   versions: [string | null, string | null, string | null, string | null, number];
-  titles: [string, number, string[], number, number, number, number, number, number][];
+  titles: [string, number, string[], number, number, number, number, number, number, number][];
+  overdue: [string, [number, number][]][];
   states: [string, number][]; legs: [string, number][];
   voices: string[];
   chains: [string, string][];
@@ -197,13 +206,14 @@ export function decodeModel(bytes: Uint8Array): SourceModel {
   const [shadow, canary, active, previous, canaryShare] = header.versions;
   model.versions = { shadow, canary, active, previous, canaryShare };
   take(model.durations, header.durations);
-  for (const [title, size, order, linearCount, linearError, historyCount, historyError, suspects, suspectEndedAtMs] of header.titles) {
+  for (const [title, size, order, linearCount, linearError, historyCount, historyError, suspects, suspectEndedAtMs, newestStartMs] of header.titles) {
     const known = createTitleModel();
     take(known.durations, size);
     model.titles.set(title, {
-      ...known, order, linear: { count: linearCount, error: linearError }, history: { count: historyCount, error: historyError }, suspects, suspectEndedAtMs,
+      ...known, order, linear: { count: linearCount, error: linearError }, history: { count: historyCount, error: historyError }, suspects, suspectEndedAtMs, newestStartMs,
     });
   }
+  for (const [title, runs] of header.overdue) model.overdue.set(title, runs.map(([tag, startedAtMs]) => ({ tag, startedAtMs })));
   for (const [key, size] of header.states) model.states.set(key, take(createRing(VISIT.width, LIMITS.visits), size));
   for (const [key, size] of header.legs) model.legs.set(key, take(createRing(LEG.width, LIMITS.legSamples), size));
   const takeBytes = (length: number) => {

@@ -126,6 +126,29 @@ describe('the graph', () => {
     expect(driver.store.size).toBe(0);
   });
 
+  it('has what is submitted beside overdue races expect to take as long, and says once of each that it is', async () => {
+    const driver = await graphDriver({ nowMs: T0 });
+    for (let i = 0; i < 20; i++) {
+      const began = T0 + i * HOUR_MS;
+      driver.advanceTo(began);
+      driver.send({ ...submission, race_id: `ended-${i}`, at: began, started_at: began });
+      const endedMs = began + (i % 3 === 0 ? 900_000 : 100_000);
+      driver.advanceTo(endedMs);
+      driver.send({ ...emptyUpdate(`ended-${i}`, 'ci/acme', endedMs), state: 'passed' });
+    }
+    const began = T0 + 30 * HOUR_MS;
+    driver.advanceTo(began);
+    const etaOf = (id: string): number => driver.send({ ...submission, race_id: id, at: driver.nowMs, started_at: driver.nowMs }).etas[0]!.eta.eta_sec!;
+    expect(etaOf('first')).toBeLessThan(130);
+    for (const id of ['second', 'third', 'fourth']) driver.send({ ...submission, race_id: id, at: began, started_at: began });
+    const said: string[] = [];
+    for (let sec = 10; sec <= 600; sec += 10) said.push(...driver.advanceTo(began + sec * 1000).history.flatMap(({ kind, value }) => (kind === 'OverdueRace' ? [value.race_id] : [])));
+    expect(said.sort()).toEqual(['first', 'fourth', 'second', 'third']);
+    expect(etaOf('beside')).toBeGreaterThan(800);
+    driver.send({ ...emptyUpdate('beside', 'ci/acme', driver.nowMs + 90_000), state: 'passed' });
+    expect(etaOf('once one has ended')).toBeLessThan(130);
+  });
+
   it('tells a race that comes back under an id from the one that had it, and a further attempt from neither', async () => {
     const driver = await graphDriver({ nowMs: T0 });
     const ends: unknown[] = [];

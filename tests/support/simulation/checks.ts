@@ -140,7 +140,7 @@ function bytesOf({ key, value }: LogRecord): string {
 type Accepted = { readonly record: HistoryRecord; readonly at: LogRecord; readonly isTaught: boolean; readonly isStored: boolean };
 
 /**
- * Of race-history, the first record of each origin, by partition; checks that they say what the inputs said. Where clocks
+ * Of race-history, the first record of each origin and those that have none, by partition; checks that they say what the inputs said. Where clocks
  * close races, a line of a former owner may have closed some that no later one did: behind greater origins, that is stale.
  */
 function checkHistory(ending: Ending, report: Report): Accepted[][] {
@@ -158,13 +158,18 @@ function checkHistory(ending: Ending, report: Report): Accepted[][] {
     };
     for (const at of cluster.journalOf('race-history', partition)) {
       const record = recordOf(codec, at);
+      const position = originOf(record);
+      // Whoever was overdue when it was looked at: no input says so, and it may be said again.
+      if (position === null) {
+        list.push({ record, at, isTaught: true, isStored: false });
+        continue;
+      }
       const origin = originKey(record);
       const known = byOrigin.get(origin);
       // Two owners at once, by different clocks, give up different races at the same input.
       if ((isTimeless || isFenced) && known !== undefined && subjectOf(known) !== subjectOf(record)) report(`origin ${origin} is ${subjectOf(known)} and ${subjectOf(record)}`);
       byOrigin.set(origin, record);
-      const position = originOf(record);
-      if (seen.has(origin) || position === null) continue;
+      if (seen.has(origin)) continue;
       seen.add(origin);
       list.push({ record, at, isTaught: isAbove(highest.taught, position), isStored: record.kind === 'FinishedRace' && isAbove(highest.stored, position) });
     }
@@ -173,7 +178,7 @@ function checkHistory(ending: Ending, report: Report): Accepted[][] {
   const taught = new Map<string, Accepted>();
   const races = new Map<string, FinishedRace>();
   for (const one of accepted.flat()) {
-    taught.set(originKey(one.record), one);
+    if (originOf(one.record) !== null) taught.set(originKey(one.record), one);
     if (one.record.kind !== 'FinishedRace' || !one.isStored) continue;
     const { value } = one.record;
     const key = `${value.race_id}#${value.attempt}`;
@@ -182,7 +187,7 @@ function checkHistory(ending: Ending, report: Report): Accepted[][] {
     if (known === undefined || compareOrigins(value.origin, known.origin) > 0) races.set(key, value);
   }
   if (isTimeless) {
-    const expected = new Map(ending.partitions.flatMap(({ replayed }) => replayed.history).map((record) => [originKey(record), record]));
+    const expected = new Map(ending.partitions.flatMap(({ replayed }) => replayed.history).filter((record) => originOf(record) !== null).map((record) => [originKey(record), record]));
     for (const [origin, record] of expected) {
       const found = taught.get(origin);
       if (found === undefined) report(`${subjectOf(record)} of origin ${origin} was never sent to race-history`);
@@ -319,6 +324,7 @@ function subjectOf(record: HistoryRecord): string {
     case 'Forget': return `the forgetting of ${record.value.race_id}`;
     case 'StageFacts': return `stages of ${record.value.facts.map(({ race_id, stage, occurrence }) => `${race_id} ${stage}#${occurrence}`).join(', ')}`;
     case 'ModelSwap': return 'a swap';
+    case 'OverdueRace': return `that ${record.value.race_id} is overdue`;
   }
 }
 

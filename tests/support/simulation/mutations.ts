@@ -47,7 +47,7 @@ function withoutOrigins(codec: Codec): Codec {
       const result = codec.decode(topic, bytes);
       if (topic !== 'race-history' || 'error' in result) return result;
       const { kind, value } = result.decoded as HistoryRecord;
-      if (kind === 'ModelSwap') return result;
+      if (kind === 'ModelSwap' || kind === 'OverdueRace') return result;
       return { ...result, decoded: { kind, value: { ...value, origin: { ...value.origin, epoch: epoch++ } } } };
     },
   };

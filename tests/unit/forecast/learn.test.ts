@@ -22,6 +22,7 @@ const record: fc.Arbitrary<HistoryRecord> = fc.oneof(
       }),
     })),
   fc.nat(100).map((sec): HistoryRecord => ({ kind: 'StageFacts', value: { origin: { epoch: 0, partition: 0, offset: 0, index: 0 }, source: 'ci/acme', facts: [{ race_id: 'r', title: 'a', stage: 's0', occurrence: 1, previous_stage: '', started_at: 0, completed_at: sec * 1000, elapsed_sec: sec, previous_elapsed_sec: 0, previous_leg_sec: 0, planned_sec: null }] } })),
+  fc.record({ id: fc.nat(8), sec: fc.nat(2_000), title: fc.constantFrom('a', 'b 1') }).map(({ id, sec, title }): HistoryRecord => ({ kind: 'OverdueRace', value: { source: 'ci/acme', title, race_id: `r${id}`, started_at: 1_000_000 + sec, at: 1_000_000 + 2 * sec } })),
   fc.constantFrom('shadow', 'canary', 'active').map((stage): HistoryRecord => ({ kind: 'ModelSwap', value: { source: 'ci/acme', version: 'v2', stage: stage as 'shadow', share: 10, previous: null, at: 0 } })),
 );
 

@@ -54,7 +54,7 @@ describe('addRecord()', () => {
     addRecord(batch, record, at('race-history', 8), createOriginGate());
     expect(batch.forgotten).toEqual([7, 8].map((offset) => ({ raceId: 'race-1', offset, atMs: START_AT_MS + 5 })));
   });
-  it.each(['StageFacts', 'ModelSwap'])('has no rows for %s', (kind) => {
+  it.each(['StageFacts', 'ModelSwap', 'OverdueRace'])('has no rows for %s', (kind) => {
     const batch = emptyBatch();
     expect(addRecord(batch, { kind, value: {} }, at('race-history'), createOriginGate())).toBe('ignored');
     expect(rowCount(batch)).toBe(0);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { EtaUpdate, Milestone, ProgressPrediction } from '../../../src/forecast/eta-update.ts';
-import type { FinishedRace, FinishedStage, Forget, ModelSwap, Origin, Outcome, StageFact, StageFacts } from '../../../src/forecast/history-record.ts';
+import type { FinishedRace, FinishedStage, Forget, ModelSwap, Origin, Outcome, OverdueRace, StageFact, StageFacts } from '../../../src/forecast/history-record.ts';
 import type {
   Basis, Checkpoint, Display, DisplayState, FieldTimes, MetadataEntry, PartitionState, ProgressPoint, Published, RaceEvent, RaceState, Reason,
   ShownRevision, Stage,
@@ -124,6 +124,8 @@ const modelSwap = {
 } as const satisfies FieldsOf<ModelSwap>;
 const forget = { origin: 'record', source: 'string', race_id: 'string', at: 'number' } as const satisfies FieldsOf<Forget>;
 
+const overdueRace = { source: 'string', title: 'string', race_id: 'string', started_at: 'number', at: 'number' } as const satisfies FieldsOf<OverdueRace>;
+
 const journeyState = {
   race_id: 'string', source: 'string', first_offset: 'number', attempt: 'number', route_id: 'string', route_version: 'number', at: 'number', lat: 'number', lon: 'number',
   along_m: 'number', off_m: 'number', next: 'number', off_route: 'boolean', delay_sec: 'number?', phase: 'enum', departed_at: 'number?', arrived_at: 'number?',
@@ -153,7 +155,7 @@ const records: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   MetadataEntry: metadataEntry, Stage: stage, RaceEvent: raceEvent, FieldTimes: fieldTimes, ProgressPoint: progressPoint, Published: published,
   Display: display, ShownRevision: shownRevision, Checkpoint: checkpoint, PartitionState: partitionState, EtaUpdate: etaUpdate,
   ProgressPrediction: progressPrediction, Milestone: milestone, FinishedRace: finishedRace, Origin: origin, FinishedStage: finishedStage,
-  StageFacts: stageFacts, StageFact: stageFact, PassageFact: passageFact, DrivenLeg: drivenLeg, ForecastOutcome: forecastOutcome, ModelSwap: modelSwap, Forget: forget, JourneyState: journeyState, Passage: passage, Hypothesis: hypothesis, SpeedSample: speedSample,
+  StageFacts: stageFacts, StageFact: stageFact, PassageFact: passageFact, DrivenLeg: drivenLeg, ForecastOutcome: forecastOutcome, ModelSwap: modelSwap, Forget: forget, OverdueRace: overdueRace, JourneyState: journeyState, Passage: passage, Hypothesis: hypothesis, SpeedSample: speedSample,
   TrailPoint: trailPoint, JourneyPartition: journeyPartition, TelemetryPoint: telemetryPoint, Route: routeRecord, RoutePoint: routePoint, PointOfInterest: pointOfInterest,
 };
 
