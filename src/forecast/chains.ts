@@ -7,7 +7,8 @@ import { contextKey, LIMITS, type SourceModel } from './model.ts';
 import { touch } from './touch.ts';
 
 const INPUTS = LINK_INPUTS;
-const [INFORMATION, VARIANCE, COUNT, VOTES] = [INPUTS, INPUTS + INPUTS * INPUTS, INPUTS + INPUTS * INPUTS + 1, INPUTS + INPUTS * INPUTS + 2];
+const INFORMATION = INPUTS;
+const [VARIANCE, COUNT, VOTES, LONGEST_BEFORE, HIGHEST_AGE, LONGEST] = [0, 1, 2, 3, 4, 5].map((i) => INPUTS + INPUTS * INPUTS + i) as [number, number, number, number, number, number];
 /** Before any race: a leg takes as long as the one before, times a factor of which nothing is known. */
 const PRIOR = [0, 1, 0];
 /** How many legs with an input of one that prior counts for. Nothing takes it away: those ahead of a field are no fair sample of those behind. */
@@ -20,6 +21,8 @@ const MOST_LEGS = 200;
 /** Errors of the legs ahead go together: a slow runner stays slow. */
 const SHARED = 1.3;
 const LEAST_SPREAD = 0.01;
+/** A leg may be expected to be half as long again as the longest that was seen, log. Chosen on the marathon: who is slower than all ahead slows down more. */
+const LONGER = Math.log(1.5);
 /** Steepness of a log-logistic distribution with a standard deviation of one in log. */
 const STEEPNESS = Math.PI / Math.sqrt(3);
 /** A leg is late when it has lasted longer than all but this share of its like. Chosen, not tuned. */
@@ -55,6 +58,16 @@ function logOf(sec: number): number {
   return Math.log(Math.max(0, sec) + 1);
 }
 
+/**
+ * Little longer than the longest that was seen, but in proportion to how much slower than all that were seen the race has been: slopes
+ * that are carried on beyond them can make years of a leg of minutes.
+ */
+function expectedLog(link: Link, mark: Mark): number {
+  const { numbers } = link;
+  const beyond = Math.min(logOf(mark.legSec) - numbers[LONGEST_BEFORE]!, logOf(mark.elapsedSec) - numbers[HIGHEST_AGE]!);
+  return Math.min(predicted(link, mark), numbers[LONGEST]! + Math.max(0, beyond) + LONGER);
+}
+
 function predicted({ numbers }: Link, { elapsedSec, legSec }: Mark): number {
   inputs[0] = 1;
   inputs[1] = logOf(legSec);
@@ -76,6 +89,9 @@ function learnLink(link: Link, next: string, from: Mark, sec: number): void {
     numbers.set(createLink().numbers);
   }
   numbers[VOTES] = Math.min(20, numbers[VOTES]! + 1);
+  numbers[LONGEST_BEFORE] = Math.max(numbers[LONGEST_BEFORE]!, logOf(from.legSec));
+  numbers[HIGHEST_AGE] = Math.max(numbers[HIGHEST_AGE]!, logOf(from.elapsedSec));
+  numbers[LONGEST] = Math.max(numbers[LONGEST]!, logOf(sec));
   // The first few say what level to expect; after them none pulls harder than others.
   const mostError = numbers[COUNT]! < LEAST_COUNT ? Infinity : MOST_ERROR;
   const error = Math.min(Math.max(logOf(sec) - predicted(link, from), -mostError), mostError);
@@ -202,13 +218,14 @@ export function chainForecast({ chains }: SourceModel, title: string, from: Mark
   let variance = 0;
   let count = Infinity;
   let lateAtSec = Infinity;
+  let passed = mark.stage;
   for (let legs = 0; legs < MOST_LEGS; legs++) {
     const link = better(chains.get(contextKey(title, mark.stage)), chains.get(contextKey('', mark.stage)));
     if (link === null) {
       const leftSec = byPace(mark, totalKm);
       return leftSec === null ? null : around(elapsedSec, mark.elapsedSec + leftSec, variance + (PACE_SPREAD * leftSec) ** 2, LEAST_COUNT, lateAtSec);
     }
-    const expectedSec = Math.max(0, Math.exp(predicted(link, mark)) - 1);
+    const expectedSec = Math.max(0, Math.exp(expectedLog(link, mark)) - 1);
     if (!Number.isFinite(expectedSec) || expectedSec > 1e9) return null;
     const ageSec = Math.max(0, elapsedSec - mark.elapsedSec);
     const sec = legs === 0 ? lastingLegSec(ageSec, expectedSec, link.numbers[VARIANCE]!, 0.5) : expectedSec;
@@ -216,6 +233,9 @@ export function chainForecast({ chains }: SourceModel, title: string, from: Mark
     count = Math.min(count, link.numbers[COUNT]!);
     mark = { stage: link.next, elapsedSec: mark.elapsedSec + sec, legSec: sec };
     if (legs === 0) lateAtSec = from.elapsedSec + lastingLegSec(ageSec, expectedSec, link.numbers[VARIANCE]!, LATE_SHARE);
+    // What leads back to itself never comes to an end: looked for from each power of two on (Brent 1980).
+    if (link.next !== END && link.next === passed) return null;
+    if ((legs & (legs + 1)) === 0) passed = link.next;
     if (link.next === END) return around(elapsedSec, mark.elapsedSec, variance, count, lateAtSec);
   }
   return null;

@@ -80,6 +80,32 @@ describe('chainForecast()', () => {
     expect(totalAt(200) / totalAt(100)).toBeCloseTo(2, 1);
   });
 
+  test('what was learned of minutes does not make years of days', () => {
+    // The longer the leg before, and the older the race, the much longer the next: within minutes.
+    const model = createSourceModel('s');
+    for (let i = 0; i < 20; i++) {
+      const before = 10 + 3 * i;
+      const next = 2 * (before / 10) ** 3;
+      learnLeg(model, fact('b', 'a#1', 2 * before + next, 2 * before, before));
+      learnLastLeg(model, finishedOf(2 * before + next + 5, { title: 'run', stages: [finishedStageOf('a', START, at(2 * before)), finishedStageOf('b', at(2 * before), at(2 * before + next))] }));
+    }
+    const remaining = (legSec: number, elapsedSec: number) => chainForecast(model, 'run', { stage: 'a#1', elapsedSec, legSec }, elapsedSec, null)!.remainingSec;
+    const longest = 2 * 6.7 ** 3 + 5;
+    expect(remaining(67, 134)).toBeGreaterThan(0.4 * longest);
+    expect(remaining(86_400, 134)).toBeLessThan(1.6 * longest);
+    expect(remaining(67, 10 * 86_400)).toBeLessThan(1.6 * longest);
+    // Who has been ten times as slow as all before may go on to be.
+    expect(remaining(670, 1340)).toBeGreaterThan(8 * longest);
+    expect(remaining(670, 1340)).toBeLessThan(16 * longest);
+  });
+
+  test('what leads back to itself leads nowhere', () => {
+    const model = createSourceModel('s');
+    for (let i = 0; i < 10; i++) for (const [stage, previous] of [['b', 'a#1'], ['c', 'b#1'], ['d', 'c#1'], ['b', 'd#1']] as const) learnLeg(model, fact(stage, previous, 20, 10, 10));
+    expect(chainForecast(model, 'run', { stage: 'a#1', elapsedSec: 10, legSec: 10 }, 10, null)).toBeNull();
+    expect(chainForecast(model, 'run', { stage: 'c#1', elapsedSec: 10, legSec: 10 }, 10, null)).toBeNull();
+  });
+
   test('its mass between two instants is that of its distribution', () => {
     const chained = { elapsedSec: 100, remainingSec: 50, spread: 0.1, count: 9, lateAtSec: Infinity };
     for (const [low, high] of [[110, 140], [140, 160], [150, 400], [100, 150]] as const) {
