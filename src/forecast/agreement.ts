@@ -16,13 +16,15 @@ const TOLERANCE_OF_REMAINING = 0.05;
 /** Half an interquartile range, from the distance of P10 and P90 (a Laplace distribution's is 4.6 times as wide); and more than half of most. */
 const TOLERANCE_OF_SPREAD = 0.2;
 const MOST_OF_SPREAD = 0.3;
+/** From this confidence on a stage that comes as usual confirms what was said; of less sure forecasts it narrows the distribution, and may move the point. */
+const NEARLY_SURE = 0.95;
 
 type Cause = Pick<Change, 'reason' | 'significant'>;
 
 /**
  * True if what happened says what was published already, so that a forecast could only repeat it: a progress report that
  * leads to the published finish (or says nothing yet, or what the published forecast knew of, and the race is younger than
- * nearly all of its kind when they ended); a stage that began or ended when it does in races that take as long; a look at a race whose last report still
+ * nearly all of its kind when they ended); a stage that began or ended when it does in races that take as long, where that is nearly sure; a look at a race whose last report still
  * leads there. The shown finish must be ahead and, but for a report, held, or being corrected and too far off to hold still. False
  * whenever there is doubt. O(stages), for a stage that has begun or ended O(1) more, without a distribution.
  */
@@ -44,7 +46,7 @@ export function repeatsPublished(model: SourceModel | undefined, race: RaceState
   const nearSec = leastToleranceSec(published, ageSec);
   if (!isYoung || (reportedSec !== null && !isNear(reportedSec, published.eta_sec, nearSec + roundingSec))) return false;
   const restsOnReports = reportedSec !== null && published.basis === 'progress';
-  if (change.significant) return STAGE_REASONS.has(change.reason) && (restsOnReports || isUsual(model, race, published, asOfMs, nearSec));
+  if (change.significant) return STAGE_REASONS.has(change.reason) && (restsOnReports || (published.confidence >= NEARLY_SURE && isUsual(model, race, published, asOfMs, nearSec)));
   // Only those: a stage that takes long says so by nothing but the time.
   return change.reason === 'rate_change' && restsOnReports;
 }

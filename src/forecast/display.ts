@@ -8,7 +8,7 @@ const MOVE_OF_IQR = 0.5;
 /** Less than this does not remain, for shares of it. */
 const LEAST_REMAINING_SEC = 1e-3;
 /** A stage or the time passing is not told of when it moves the finish by less: seconds, share of what remains. */
-const LEAST_TOLD_SEC = 1;
+const LEAST_TOLD_SEC = 2;
 const TOLD_OF_REMAINING = 0.03;
 /**
  * A revision is worth sending when the probability that what remains is within 20 % rises by this much times the cube of
@@ -17,7 +17,7 @@ const TOLD_OF_REMAINING = 0.03;
  */
 const REVISION_COST = 0.00045;
 /** What moving a shown finish by as much as remains must gain in that probability, over how often a reader has been told. */
-const MOVE_PRICE = 0.46;
+const MOVE_PRICE = 0.42;
 /** A move to later costs this share of it: that a race is not done is certain, that it will be early is only likely. */
 const LATER_PRICE = 0.5;
 /** Places between the shown finish and the forecast's that are weighed. */
