@@ -17,7 +17,7 @@ const TOLERANCE_OF_REMAINING = 0.05;
 const TOLERANCE_OF_SPREAD = 0.2;
 const MOST_OF_SPREAD = 0.3;
 /** From this confidence on a stage that comes as usual confirms what was said; of less sure forecasts it narrows the distribution, and may move the point. */
-const NEARLY_SURE = 0.95;
+const NEARLY_SURE = 0.98;
 
 type Cause = Pick<Change, 'reason' | 'significant'>;
 

@@ -8,7 +8,7 @@ const MOVE_OF_IQR = 0.5;
 /** Less than this does not remain, for shares of it. */
 const LEAST_REMAINING_SEC = 1e-3;
 /** A stage or the time passing is not told of when it moves the finish by less: seconds, share of what remains. */
-const LEAST_TOLD_SEC = 2;
+const LEAST_TOLD_SEC = 2.2;
 const TOLD_OF_REMAINING = 0.03;
 /**
  * A revision is worth sending when the probability that what remains is within 20 % rises by this much times the cube of

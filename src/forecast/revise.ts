@@ -29,7 +29,7 @@ const NEXT_OF_REMAINING = 0.1;
 
 /**
  * Decides whether a forecast is worth publishing and, if so, gives the revision and the race that remembers it.
- * Published are: the first revision, state changes, stages and the passing of time that moved the finish by 2 s and 3 % of
+ * Published are: the first revision, state changes, stages and the passing of time that moved the finish by 2.2 s and 3 % of
  * what remains to where it is clearly more likely, a finish that moved beyond the tolerance (5 s, 5 % of what remains,
  * half the interquartile range: the largest), one that has passed, a change of what is displayed but the end of a
  * correction; once, the end. null = nothing worth saying. Does not change `race`.

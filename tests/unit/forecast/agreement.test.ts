@@ -99,7 +99,7 @@ describe('repeatsPublished() for stages and looks', () => {
     const value = finishedOf(300, { source: 's', title: running([]).title, started_at: START, stages: [finishedStageOf('test', START + 100_000, START + 299_000)] });
     learn(model, { kind: 'FinishedRace', value });
   }
-  const inTest = (beganSec: number, confidence = 0.97): RaceState => {
+  const inTest = (beganSec: number, confidence = 0.99): RaceState => {
     const race = running([], { stages: [stageOf('test', START + beganSec * 1_000, null)] });
     return { ...race, published: { ...race.published!, confidence } };
   };
@@ -110,7 +110,7 @@ describe('repeatsPublished() for stages and looks', () => {
 
   it.each([
     ['later', inTest(140), 140],
-    ['as usual where little was sure', inTest(101, 0.94), 101],
+    ['as usual where little was sure', inTest(101, 0.97), 101],
     ['without a word published', { ...inTest(101), published: null }, 101],
     ['with a new estimate of the producer', { ...inTest(101), field_at: { ...inTest(101).field_at, eta: START + 101_000 } }, 101],
   ])('does not hold for one that begins %s', (_what, race, sec) => {
