@@ -46,7 +46,7 @@ export function repeatsPublished(model: SourceModel | undefined, race: RaceState
   const nearSec = leastToleranceSec(published, ageSec);
   if (!isYoung || (reportedSec !== null && !isNear(reportedSec, published.eta_sec, nearSec + roundingSec))) return false;
   const restsOnReports = reportedSec !== null && published.basis === 'progress';
-  if (change.significant) return STAGE_REASONS.has(change.reason) && (restsOnReports || (published.confidence >= NEARLY_SURE && isUsual(model, race, published, asOfMs, nearSec)));
+  if (change.significant) return STAGE_REASONS.has(change.reason) && (restsOnReports || isUsual(model, race, published, asOfMs, nearSec));
   // Only those: a stage that takes long says so by nothing but the time.
   return change.reason === 'rate_change' && restsOnReports;
 }
@@ -82,10 +82,10 @@ function repeatsReport({ progress_points, started_at }: RaceState, { event_at }:
   return heardSec !== null && isNear(reportedSec, heardSec, toleranceSec, REPORT_AGREES);
 }
 
-/** What earlier races took that came into this state at such an age; what was said with the stage changes what can be known. */
+/** Whether what was said is nearly sure, and is what earlier races took that came into this state at such an age; what was said with the stage changes what can be known. */
 function isUsual(model: SourceModel | undefined, race: RaceState, published: Published, asOfMs: number, toleranceSec: number): boolean {
   const { plan, eta, deadline } = race.field_at;
-  if (model === undefined || plan === asOfMs || eta === asOfMs || deadline === asOfMs) return false;
+  if (model === undefined || published.confidence < NEARLY_SURE || plan === asOfMs || eta === asOfMs || deadline === asOfMs) return false;
   const totalSec = usualTotalSec(model, race.title, placeOf(race, race.started_at!, asOfMs));
   return totalSec !== null && isNear(totalSec, published.eta_sec, toleranceSec);
 }

@@ -8,7 +8,8 @@ import { touch } from './touch.ts';
 
 const INPUTS = LINK_INPUTS;
 const INFORMATION = INPUTS;
-const [VARIANCE, COUNT, VOTES, LONGEST_BEFORE, HIGHEST_AGE, LONGEST] = [0, 1, 2, 3, 4, 5].map((i) => INPUTS + INPUTS * INPUTS + i) as [number, number, number, number, number, number];
+const VARIANCE = INFORMATION + INPUTS * INPUTS;
+const [COUNT, VOTES, LONGEST_BEFORE, HIGHEST_AGE, LONGEST] = [VARIANCE + 1, VARIANCE + 2, VARIANCE + 3, VARIANCE + 4, VARIANCE + 5];
 /** Before any race: a leg takes as long as the one before, times a factor of which nothing is known. */
 const PRIOR = [0, 1, 0];
 /** How many legs with an input of one that prior counts for. Nothing takes it away: those ahead of a field are no fair sample of those behind. */
@@ -64,10 +65,12 @@ function logOf(sec: number): number {
  */
 function expectedLog(link: Link, mark: Mark): number {
   const { numbers } = link;
-  const beyond = Math.min(logOf(mark.legSec) - numbers[LONGEST_BEFORE]!, logOf(mark.elapsedSec) - numbers[HIGHEST_AGE]!);
-  return Math.min(predicted(link, mark), numbers[LONGEST]! + Math.max(0, beyond) + LONGER);
+  const log = predicted(link, mark);
+  const beyond = Math.min(inputs[1]! - numbers[LONGEST_BEFORE]!, inputs[2]! - numbers[HIGHEST_AGE]!);
+  return Math.min(log, numbers[LONGEST]! + Math.max(0, beyond) + LONGER);
 }
 
+/** By the slopes alone; leaves its inputs in `inputs`. */
 function predicted({ numbers }: Link, { elapsedSec, legSec }: Mark): number {
   inputs[0] = 1;
   inputs[1] = logOf(legSec);
@@ -89,12 +92,13 @@ function learnLink(link: Link, next: string, from: Mark, sec: number): void {
     numbers.set(createLink().numbers);
   }
   numbers[VOTES] = Math.min(20, numbers[VOTES]! + 1);
-  numbers[LONGEST_BEFORE] = Math.max(numbers[LONGEST_BEFORE]!, logOf(from.legSec));
-  numbers[HIGHEST_AGE] = Math.max(numbers[HIGHEST_AGE]!, logOf(from.elapsedSec));
-  numbers[LONGEST] = Math.max(numbers[LONGEST]!, logOf(sec));
   // The first few say what level to expect; after them none pulls harder than others.
   const mostError = numbers[COUNT]! < LEAST_COUNT ? Infinity : MOST_ERROR;
-  const error = Math.min(Math.max(logOf(sec) - predicted(link, from), -mostError), mostError);
+  const log = logOf(sec);
+  const error = Math.min(Math.max(log - predicted(link, from), -mostError), mostError);
+  numbers[LONGEST_BEFORE] = Math.max(numbers[LONGEST_BEFORE]!, inputs[1]!);
+  numbers[HIGHEST_AGE] = Math.max(numbers[HIGHEST_AGE]!, inputs[2]!);
+  numbers[LONGEST] = Math.max(numbers[LONGEST]!, log);
   for (let i = 0; i < INPUTS; i++) {
     for (let j = 0; j < INPUTS; j++) {
       const known = INFORMATION + at(i, j);
@@ -233,10 +237,10 @@ export function chainForecast({ chains }: SourceModel, title: string, from: Mark
     count = Math.min(count, link.numbers[COUNT]!);
     mark = { stage: link.next, elapsedSec: mark.elapsedSec + sec, legSec: sec };
     if (legs === 0) lateAtSec = from.elapsedSec + lastingLegSec(ageSec, expectedSec, link.numbers[VARIANCE]!, LATE_SHARE);
-    // What leads back to itself never comes to an end: looked for from each power of two on (Brent 1980).
-    if (link.next !== END && link.next === passed) return null;
-    if ((legs & (legs + 1)) === 0) passed = link.next;
     if (link.next === END) return around(elapsedSec, mark.elapsedSec, variance, count, lateAtSec);
+    // What leads back to itself never comes to an end: looked for from each power of two on (Brent 1980).
+    if (link.next === passed) return null;
+    if ((legs & (legs + 1)) === 0) passed = link.next;
   }
   return null;
 }

@@ -54,15 +54,10 @@ export function stageFacts(race: RaceState, stages: readonly Stage[], nextOrigin
   return facts.length === 0 ? null : { origin: nextOrigin(), source: race.source, facts };
 }
 
-/** That a race under way is overdue. */
-export function overdueRace({ source, title, race_id, started_at }: RaceState, atMs: number): OverdueRace {
-  assert(started_at !== null, `a race under way is expected, ${race_id} has not begun`);
-  return { source, title, race_id, started_at, at: atMs };
-}
-
-/** Whether the newest revision is the first to say that the finish published before has passed. */
-export function isNowOverdue({ started_at, revision, checkpoints }: RaceState): boolean {
-  return started_at !== null && !checkpoints.some((one) => one.revision < revision && (one.reason === 'overdue' || one.reason === 'stuck'));
+/** That a race under way is overdue, by its newest revision; null = it has not begun, or an earlier revision said so. */
+export function overdueRace({ source, title, race_id, started_at, revision, checkpoints }: RaceState, atMs: number): OverdueRace | null {
+  const isSaid = checkpoints.some((one) => one.revision < revision && (one.reason === 'overdue' || one.reason === 'stuck'));
+  return started_at === null || isSaid ? null : { source, title, race_id, started_at, at: atMs };
 }
 
 /** When the stage before ended, and how long after the one before it. */

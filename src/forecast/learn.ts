@@ -57,7 +57,7 @@ export function learn(model: SourceModel, record: HistoryRecord, findModel: Find
 function learnRace(model: SourceModel, race: FinishedRace): void {
   const { duration_sec: sec, outcome, title } = race;
   forgetBase(model, race.race_id);
-  endOverdue(model, race);
+  endOverdue(model, title, race.race_id);
   if (race.correction || !(sec > 0)) return;
   if (outcome !== 'passed' && outcome !== 'failed') return learnCensored(model, race);
   const known = touch(model.titles, title, LIMITS.titles, createTitleModel);
@@ -65,8 +65,7 @@ function learnRace(model: SourceModel, race: FinishedRace): void {
     model.stale += 1;
     return;
   }
-  known.newestStartMs = Math.max(known.newestStartMs, race.started_at);
-  overtake(model, title, race.started_at);
+  overtake(model, known, title, race.started_at);
   noteTaught(model.races, race.race_id);
   const row = [sec, outcome === 'failed' ? 1 : 0, model.taught % ORDINALS];
   learnTrack(known, race);

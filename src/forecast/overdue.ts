@@ -1,7 +1,7 @@
-import type { FinishedRace, OverdueRace } from './history-record.ts';
+import type { OverdueRace } from './history-record.ts';
 import { conditionOn, massBelow, mix, type Distribution } from './distribution.ts';
 import { hashText } from './hash.ts';
-import { LIMITS, type OverdueRun, type SourceModel } from './model.ts';
+import { LIMITS, type OverdueRun, type SourceModel, type TitleModel } from './model.ts';
 import { touch } from './touch.ts';
 
 /** Of a title so many are known, those that began last; each speaks like one run. */
@@ -24,26 +24,25 @@ export function learnOverdue(model: SourceModel, { title, race_id, started_at }:
   model.overdue.set(title, runs.slice(-MOST_OF_TITLE));
 }
 
-/** A race that has ended, however, is not overdue any more. */
-export function endOverdue({ overdue }: SourceModel, { title, race_id }: Pick<FinishedRace, 'title' | 'race_id'>): void {
-  if (!overdue.has(title)) return;
-  const tag = hashText(race_id);
-  keep(overdue, title, (run) => run.tag !== tag);
+/** A race that has ended, in whichever way, is not overdue any more. */
+export function endOverdue(model: SourceModel, title: string, raceId: string): void {
+  keep(model, title, (run) => run.tag !== hashText(raceId));
 }
 
-/** Those that began before a race that took its time and ended have been overtaken. */
-export function overtake({ overdue }: SourceModel, title: string, startedAtMs: number): void {
-  if (overdue.has(title)) keep(overdue, title, (run) => run.startedAtMs > startedAtMs);
+/** Those that began before a race that took its time and ended have been overtaken. @param known the race's title. */
+export function overtake(model: SourceModel, known: TitleModel, title: string, startedAtMs: number): void {
+  known.newestStartMs = Math.max(known.newestStartMs, startedAtMs);
+  keep(model, title, (run) => run.startedAtMs > startedAtMs);
 }
 
 /** Leaves nothing of a race, whatever its title was. O(titles with overdue races). */
-export function forgetOverdue({ overdue }: SourceModel, raceId: string): void {
-  const tag = hashText(raceId);
-  for (const title of overdue.keys()) keep(overdue, title, (run) => run.tag !== tag);
+export function forgetOverdue(model: SourceModel, raceId: string): void {
+  for (const title of model.overdue.keys()) endOverdue(model, title, raceId);
 }
 
-function keep(overdue: SourceModel['overdue'], title: string, stays: (run: OverdueRun) => boolean): void {
-  const left = overdue.get(title)!.filter(stays);
+function keep({ overdue }: SourceModel, title: string, stays: (run: OverdueRun) => boolean): void {
+  const left = overdue.get(title)?.filter(stays);
+  if (left === undefined) return;
   if (left.length === 0) overdue.delete(title);
   else overdue.set(title, left);
 }

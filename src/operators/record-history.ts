@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
-import { finishedRace, isNowOverdue, overdueRace, stageFacts } from '../forecast/finished-race.ts';
+import { finishedRace, overdueRace, stageFacts } from '../forecast/finished-race.ts';
 import type { Origin } from '../forecast/history-record.ts';
 import type { RaceStore } from '../ports/state-store.ts';
 import { forgottenSources } from '../race/forget-order.ts';
@@ -30,7 +30,8 @@ export function recordHistory(store: RaceStore, vehicles: Vehicles): OperatorFun
         const facts = stageFacts(race, change.finishedStages, nextOrigin, (stage) => takePassage(vehicles, race, stage));
         if (facts !== null) emit({ kind: 'history', record: { kind: 'StageFacts', value: facts } });
       }
-      if (eta !== null && change.reason === 'overdue' && isNowOverdue(race)) emit({ kind: 'history', record: { kind: 'OverdueRace', value: overdueRace(race, asOfMs) } });
+      const overdue = eta !== null && change.reason === 'overdue' ? overdueRace(race, asOfMs) : null;
+      if (overdue !== null) emit({ kind: 'history', record: { kind: 'OverdueRace', value: overdue } });
       if (change.finished) vehicles.open.delete(race.race_id);
       if (change.finished || change.corrected) emit({ kind: 'history', record: { kind: 'FinishedRace', value: finishedRace(race, nextOrigin()) } });
     }

@@ -1,4 +1,4 @@
-import type { HistoryRecord } from '../../../src/forecast/history-record.ts';
+import { originOf, type HistoryRecord } from '../../../src/forecast/history-record.ts';
 import type { Codec } from '../../../src/ports/codec.ts';
 import type { RecordLog, Subscription } from '../../../src/ports/record-log.ts';
 import { isPositionKey } from '../../../src/race/position-key.ts';
@@ -46,9 +46,10 @@ function withoutOrigins(codec: Codec): Codec {
     decode(topic, bytes) {
       const result = codec.decode(topic, bytes);
       if (topic !== 'race-history' || 'error' in result) return result;
-      const { kind, value } = result.decoded as HistoryRecord;
-      if (kind === 'ModelSwap' || kind === 'OverdueRace') return result;
-      return { ...result, decoded: { kind, value: { ...value, origin: { ...value.origin, epoch: epoch++ } } } };
+      const record = result.decoded as HistoryRecord;
+      const origin = originOf(record);
+      if (origin === null) return result;
+      return { ...result, decoded: { kind: record.kind, value: { ...record.value, origin: { ...origin, epoch: epoch++ } } } };
     },
   };
 }
